@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_origin
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 
 from falaj.api.paging import decode_cursor, encode_cursor
 from falaj.api.platform import Platform
+from falaj.api.route_actions import walk
 from falaj.core.errors import UsageError
-from falaj.storage import ProcessRow, ReleaseRow
+from falaj.storage import ProcessRow, ProjectRow, ReleaseRow, RunRow
 from falaj.storage.change_tables import ChangeRow
 from falaj.storage.monitoring_tables import AlertRow
+from falaj.storage.regression_gate_tables import RegressionGateRow
 
 MOST_STATEMENTS = 12
 """Of a request for 20 rows: those of the list, and what who asks may read."""
+
+
+FAILURE = {"rows": 40, "stable": 0.1, "candidate": 0.3, "p": 0.001, "columns": [], "statement": ""}
 
 
 def release(number: int) -> list[Any]:
@@ -37,7 +43,7 @@ def change(number: int) -> list[Any]:
         ProcessRow(id=name, kind="change", state="closed", data={}, created_at=at, updated_at=at),
         ChangeRow(
             id=name, project="flights", model="flights", release=number, digest="sha256:aa", environment="prod", rank=3,
-            kind="normal", state="closed", requester="user:lina", reason="", expires_at=at, data={"quorum": 1},
+            kind="normal", state="done", requester="user:lina", reason="", expires_at=at, data={"quorum": 1},
             created_at=at, updated_at=at,
         ),
     ]  # fmt: skip
@@ -53,12 +59,40 @@ def alert(number: int) -> list[Any]:
     ]  # fmt: skip
 
 
+def run(number: int) -> list[Any]:
+    return [
+        RunRow(
+            id=f"{number:06}", project="flights", commit="2" * 40, trigger="push", params={},
+            state="succeeded", created_at=float(number // 3),
+        )
+    ]  # fmt: skip
+
+
+def gate(number: int) -> list[Any]:
+    at = float(number // 3)
+    return [
+        RegressionGateRow(
+            id=f"{number:06}", project="flights", model="flights", state="accepted", metric="brier", limit=0.1,
+            predicate="", digest="", location="local", jurisdiction="AE", cause="x", data=FAILURE, created_at=at,
+            updated_at=at,
+        )
+    ]  # fmt: skip
+
+
 Make = Callable[[int], list[Any]]
 LISTS: dict[str, tuple[Make, str]] = {
     "releases": (release, "number"),
     "changes": (change, "id"),
     "alerts": (alert, "id"),
+    "runs": (run, "id"),
+    "gates": (gate, "id"),
 }
+
+
+@pytest.fixture(autouse=True)
+def owners(platform: Platform) -> None:
+    with platform.database.transaction() as session:
+        session.add(ProjectRow(name="flights", repository="https://git.example.org/x", branch="main", created_at=0.0))
 
 
 @pytest.fixture(params=sorted(LISTS))
@@ -114,7 +148,8 @@ def test_a_page_is_read_with_few_statements_and_few_rows(path: str, client: Test
         answer = client.get(f"/api/v1/{path}", params={"limit": 20, "after": cursor_of(first.headers["link"])})
     assert len(answer.json()) == 20
     assert len(executed) <= MOST_STATEMENTS
-    (of_page,) = [each for each in executed if f"FROM {path}" in each[0]]
+    table = {"gates": "regression_gates"}.get(path, path)
+    (of_page,) = [each for each in executed if f"FROM {table}" in each[0] and "LIMIT" in each[0]]
     assert rows_read(platform, *of_page) <= 200
 
 
@@ -144,7 +179,59 @@ def test_a_cursor_of_another_list_is_refused(cursor: str, client: TestClient) ->
 
 def test_a_cursor_keeps_every_digit() -> None:
     values = [1764523456.123456, "a-b"]
-    keys = (AlertRow.opened_at, AlertRow.id)
-    assert decode_cursor(encode_cursor(values), keys) == values
+    assert decode_cursor(encode_cursor(values), [float, str]) == values
     with pytest.raises(UsageError):
-        decode_cursor(encode_cursor([True, "a"]), keys)
+        decode_cursor(encode_cursor([True, "a"]), [float, str])
+
+
+def test_a_list_comes_in_the_order_that_is_asked_for(client: TestClient, platform: Platform) -> None:
+    add(platform, run, range(1, 6))
+    with platform.database.transaction() as session:
+        session.get_one(RunRow, "000003").state = "failed"
+    assert ids_of(client, sort="created_at") == [1, 2, 3, 4, 5]
+    assert ids_of(client, sort="state") == [3, 1, 2, 4, 5]
+    assert ids_of(client, sort="-state") == [5, 4, 2, 1, 3]
+    assert client.get("/api/v1/runs", params={"sort": "reason"}).status_code == 400
+
+
+def test_a_filter_that_the_database_cannot_ask_goes_on_from_page_to_page(
+    client: TestClient, platform: Platform
+) -> None:
+    add(platform, run, range(1, 251))
+    assert ids_of(client, limit=40, filter="release > 1") == []
+    with platform.database.transaction() as session:
+        for number in (7, 120, 240):
+            session.get_one(RunRow, f"{number:06}").release = 9
+    assert ids_of(client, limit=2, filter="release > 1") == [240, 120, 7]
+
+
+def ids_of(client: TestClient, **query: Any) -> list[int]:
+    """The runs of every page."""
+    shown = []
+    while True:
+        answer = client.get("/api/v1/runs", params=query)
+        shown += [int(each["id"]) for each in answer.json()]
+        if "link" not in answer.headers:
+            return shown
+        query["after"] = cursor_of(answer.headers["link"])
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_every_list_comes_in_pages_or_says_what_bounds_it(client: TestClient) -> None:
+    lists = {path: route for path, route in walk(client.app) if "GET" in route.methods and _is_list(route)}
+    whole = {path for path, route in lists.items() if not _is_paged(route)}
+    silent = {path for path in whole if not (lists[path].openapi_extra or {}).get("x-falaj-bounded")}
+    assert len(lists) > 30
+    assert silent == set()
+    assert len(whole) <= 12
+
+
+def _is_list(route: APIRoute) -> bool:
+    return get_origin(route.response_model) is list
+
+
+def _is_paged(route: APIRoute) -> bool:
+    return any(
+        each.call is not None and each.call.__qualname__ == "paged.<locals>.page"
+        for each in route.dependant.dependencies
+    )

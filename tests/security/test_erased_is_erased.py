@@ -183,7 +183,7 @@ def test_the_copies_that_mlflow_has_go_with_the_key(platform: Platform) -> None:
             session.flush()
         session.add(
             ReleaseRow(model="m", number=1, project="p", run_id="released", commit="0" * 40, digest=str(old),
-                       state="built", data={}, created_at=now)
+                       state="candidate", data={}, created_at=now)
         )  # fmt: skip
     for name in ("released", "rejected", "earlier"):
         (platform.home.mlflow_artifacts / name / "artifacts" / "model").mkdir(parents=True)

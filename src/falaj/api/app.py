@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -22,6 +23,7 @@ from falaj.api.controller import Controller
 from falaj.api.liveness import Liveness
 from falaj.api.mutual_tls import agents_let_in
 from falaj.api.notifier import Notifier
+from falaj.api.openapi import document
 from falaj.api.platform import Platform
 from falaj.api.route_actions import require_actions
 from falaj.api.routers import (
@@ -130,6 +132,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
     ):
         app.include_router(router)
     require_actions(app)
+    app.openapi = partial(document, app)  # type: ignore[method-assign]
     return app
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from falaj.control import compliance
 from falaj.control.compliance import dsar_requests
 from falaj.core.principal import Principal
 from falaj.schemas import privacy as documents
+from falaj.schemas import states
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.storage.privacy_tables import LabelledSnapshotRow
 from falaj.supply_chain.artifacts import Digest
@@ -198,7 +200,9 @@ def _release(session: Session, name: str) -> documents.ReleaseWithPerson:
     places = [
         f"{each.environment}/{each.location}" for each in session.scalars(serving) if not each.plan.get("withdrawn")
     ]
-    return documents.ReleaseWithPerson(name, row.state, sorted(places), row.data.get(compliance.FLAG, ""))
+    return documents.ReleaseWithPerson(
+        name, cast("states.ReleaseState", row.state), sorted(places), row.data.get(compliance.FLAG, "")
+    )
 
 
 def _rows_of(session: Session, digests: Collection[str]) -> list[LabelledSnapshotRow]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from falaj.control.monitoring.alerts import state_of
 from falaj.control.releases import require_owner
-from falaj.schemas import monitoring
+from falaj.schemas import monitoring, states
 from falaj.storage import EndpointRow
 from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow, MonitorRow, MonitorWindowRow, ProfileBlockRow
 
@@ -24,32 +24,18 @@ def project_of(session: Session, model: str) -> str:
     return require_owner(session, model)
 
 
-def monitors(
-    session: Session, environment: str | None, model: str | None, readable: Collection[str] | None
-) -> list[monitoring.Monitor]:
-    """The monitors of each endpoint."""
-    query = select(MonitorRow).order_by(MonitorRow.model, MonitorRow.environment, MonitorRow.location)
-    if environment:
-        query = query.where(MonitorRow.environment == environment)
-    if model:
-        query = query.where(MonitorRow.model == model)
-    rows = [row for row in session.scalars(query) if readable is None or project_of(session, row.model) in readable]
-    return [_monitor(session, row) for row in rows]
+def monitors(session: Session, rows: Sequence[MonitorRow]) -> list[monitoring.Monitor]:
+    """The monitors of endpoints, read with one statement however many they are."""
+    window = MonitorWindowRow
+    key = (window.location, window.environment, window.model, window.release)
+    names = [(row.location, row.environment, row.model, row.release) for row in rows]
+    query = select(*key, func.max(window.end)).where(tuple_(*key).in_(names)).group_by(*key)
+    ends = {tuple(name): end for *name, end in session.execute(query)}
+    return [_monitor(row, ends.get(name)) for row, name in zip(rows, names, strict=True)]
 
 
-def _monitor(session: Session, row: MonitorRow) -> monitoring.Monitor:
+def _monitor(row: MonitorRow, last: float | None) -> monitoring.Monitor:
     state = state_of(row) if row.state else None
-    last = session.scalar(
-        select(MonitorWindowRow.end)
-        .where(
-            MonitorWindowRow.location == row.location,
-            MonitorWindowRow.environment == row.environment,
-            MonitorWindowRow.model == row.model,
-            MonitorWindowRow.release == row.release,
-        )
-        .order_by(MonitorWindowRow.number.desc())
-        .limit(1)
-    )
     length = state.features.run_length // 2 if state else 0
     return monitoring.Monitor(
         endpoint=f"{row.environment}/{row.model}", location=row.location, release=row.release, status=row.status,
@@ -59,22 +45,30 @@ def _monitor(session: Session, row: MonitorRow) -> monitoring.Monitor:
     )  # fmt: skip
 
 
-def windows(session: Session, model: str, environment: str, limit: int) -> list[monitoring.DriftWindow]:
+def windows(
+    session: Session, model: str, environment: str, limit: int, before: float | None = None
+) -> list[monitoring.DriftWindow]:
     """The last windows, the earliest first."""
     return [
         monitoring.DriftWindow(row.location, row.release, row.number, row.start, row.end, row.rows, row.report)
-        for row in _windows(session, model, environment, limit)
+        for row in _windows(session, model, environment, limit, before)
     ]
 
 
-def _windows(session: Session, model: str, environment: str, limit: int) -> Sequence[MonitorWindowRow]:
+def _windows(
+    session: Session, model: str, environment: str, limit: int, before: float | None
+) -> Sequence[MonitorWindowRow]:
     query = select(MonitorWindowRow).where(MonitorWindowRow.model == model, MonitorWindowRow.environment == environment)
+    if before is not None:
+        query = query.where(MonitorWindowRow.end < before)
     return session.scalars(query.order_by(MonitorWindowRow.end.desc()).limit(limit)).all()[::-1]
 
 
-def performance(session: Session, model: str, environment: str, limit: int) -> list[monitoring.PerformanceWindow]:
+def performance(
+    session: Session, model: str, environment: str, limit: int, before: float | None = None
+) -> list[monitoring.PerformanceWindow]:
     """The loss of the last windows, the earliest first."""
-    return [_performance(session, row) for row in _windows(session, model, environment, limit)]
+    return [_performance(session, row) for row in _windows(session, model, environment, limit, before)]
 
 
 def _performance(session: Session, row: MonitorWindowRow) -> monitoring.PerformanceWindow:
@@ -129,7 +123,9 @@ def alert(row: AlertRow, notes: Sequence[AlertNoteRow] = ()) -> monitoring.Alert
     """An alert, with its notes where they are given."""
     return monitoring.Alert(
         id=row.id, project=row.project, endpoint=f"{row.environment}/{row.model}", location=row.location,
-        release=row.release, state=row.state, cause=row.cause, severity=row.severity, opened_at=row.opened_at,
+        release=row.release, state=cast("states.AlertState", row.state),
+        cause=cast("states.AlertCause", row.cause), severity=cast("states.AlertSeverity", row.severity),
+        opened_at=row.opened_at,
         updated_at=row.updated_at, resolved_at=row.resolved_at, muted_until=row.muted_until,
         fired=list(row.data.get("fired", ())), features=dict(row.data.get("features", {})),
         reasons=list(row.data.get("reasons", ())), action=row.data.get("verdict", {}).get("action", ""),

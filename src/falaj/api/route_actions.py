@@ -30,15 +30,17 @@ _ASKED_AGAIN = frozenset(
 """Decisions about changes and releases: their domain asks again, with the change and its environment."""
 
 
-def action(name: Action, *, refined: bool = False) -> dict[str, Any]:
+def action(name: Action, *, refined: bool = False, bounded: str = "") -> dict[str, Any]:
     """The keyword that every route passes: `@router.get(path, **action(Action.READ))`.
 
     Args:
         name: What the route does.
         refined: The handler itself bounds what it does by the caller's projects and environments, with
             `access.require` or `access.readable`; before it runs, a role in any scope is enough.
+        bounded: What keeps a list short that comes whole, not in pages.
     """
-    return {"openapi_extra": {"x-falaj-action": name.value, **({"x-falaj-refined": True} if refined else {})}}
+    extra = {"x-falaj-action": name.value, "x-falaj-refined": refined, "x-falaj-bounded": bounded}
+    return {"openapi_extra": {key: value for key, value in extra.items() if value}}
 
 
 def require_actions(app: FastAPI) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from falaj.dataplane.prediction_log import PredictionRecord
-from falaj.schemas import api
+from falaj.schemas import api, states
 from falaj.storage import EndpointRow, EventRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
 
 
@@ -18,7 +18,8 @@ def run(row: RunRow, steps: list[StepRunRow] | None = None) -> api.Run:
     """A run, with its steps where they are given."""
     return api.Run(
         id=row.id, project=row.project, model=row.model, commit=row.commit, ref=row.ref, trigger=row.trigger,
-        params=row.params, state=row.state, reason=row.reason, release=row.release, mlflow_run=row.mlflow_run,
+        params=row.params, state=cast("states.RunState", row.state), reason=row.reason, release=row.release,
+        mlflow_run=row.mlflow_run,
         created_at=row.created_at, started_at=row.started_at, ended_at=row.ended_at,
         steps=[step(item) for item in steps or []],
     )  # fmt: skip
@@ -26,13 +27,28 @@ def run(row: RunRow, steps: list[StepRunRow] | None = None) -> api.Run:
 
 def step(row: StepRunRow) -> api.StepRun:
     """A step, check or gate."""
-    return api.StepRun(row.node, row.kind, row.state, row.detail, row.started_at, row.ended_at)
+    return api.StepRun(
+        row.node,
+        cast("states.StepKind", row.kind),
+        cast("states.StepState", row.state),
+        row.detail,
+        row.started_at,
+        row.ended_at,
+    )
 
 
 def release(row: ReleaseRow) -> api.Release:
     """A release."""
     return api.Release(
-        row.model, row.number, row.project, row.run_id, row.commit, row.digest, row.state, row.data, row.created_at
+        row.model,
+        row.number,
+        row.project,
+        row.run_id,
+        row.commit,
+        row.digest,
+        cast("states.ReleaseState", row.state),
+        row.data,
+        row.created_at,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
 
+from falaj.schemas import states
 from falaj.schemas.html_table import html_table
 
 T = TypeVar("T")
@@ -51,8 +52,8 @@ class StepRun:
     """One step, check or gate of a run."""
 
     node: str
-    kind: str
-    state: str
+    kind: states.StepKind
+    state: states.StepState
     detail: dict[str, Any]
     started_at: float | None
     ended_at: float | None
@@ -69,7 +70,7 @@ class Run:
     ref: str | None
     trigger: str
     params: dict[str, Any]
-    state: str
+    state: states.RunState
     reason: str
     release: int | None
     mlflow_run: str | None
@@ -104,7 +105,7 @@ class Release:
     run_id: str
     commit: str
     digest: str
-    state: str
+    state: states.ReleaseState
     data: dict[str, Any]
     created_at: float
 
@@ -120,7 +121,7 @@ class Endpoint:
     location: str
     release: int
     previous: int | None
-    state: str
+    state: states.EndpointState
     url: str | None
     replicas_ready: int
     message: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class AuditEntry:
@@ -15,7 +17,7 @@ class AuditEntry:
     kind: str
     actor: str
     subject: str
-    outcome: str
+    outcome: states.AuditOutcome
     details: dict[str, Any] | None
     envelope: str | None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class EndpointCaller:
@@ -12,8 +14,8 @@ class EndpointCaller:
     id: str
     endpoint: str
     name: str
-    kind: str
-    state: str
+    kind: states.CallerKind
+    state: states.CallerState
     created_at: float
     created_by: str
     expires_at: float

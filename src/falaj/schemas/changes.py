@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class GivenApproval:
@@ -24,8 +26,8 @@ class Change:
     """
 
     id: str
-    kind: str
-    state: str
+    kind: states.ChangeKind
+    state: states.ChangeState
     model: str
     release: int
     digest: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class RegressionGate:
@@ -16,7 +18,7 @@ class RegressionGate:
 
     id: str
     model: str
-    state: str
+    state: states.RegressionGateState
     metric: str
     limit: float
     predicate: str

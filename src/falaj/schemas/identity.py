@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class LoggedIn:
@@ -30,7 +32,7 @@ class WhoAmI:
     """Who sends the request, and with which rights; `actions` bounds a token and is None for others."""
 
     id: str
-    kind: str
+    kind: states.PrincipalKind
     tenant: str
     email: str | None
     groups: list[str]
@@ -97,7 +99,7 @@ class Account:
     """A person or service that may act here; `source` says who proves its identity."""
 
     id: str
-    source: str
+    source: states.AccountSource
     email: str | None
     groups: list[str]
     locked_at: float | None

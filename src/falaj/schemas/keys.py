@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class Key:
@@ -13,7 +15,7 @@ class Key:
     tenant: str
     jurisdiction: str
     subject: str
-    state: str
+    state: states.KeyState
     root: str
     created_at: float
     changed_at: float

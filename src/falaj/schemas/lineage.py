@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from falaj.schemas import states
 from falaj.schemas.api import Release, Run
 from falaj.schemas.changes import Change
 from falaj.schemas.monitoring import Recalibration
@@ -96,7 +97,7 @@ class Trace:
 class RolloutStory:
     """How a release came to a location: when its deployment began, and when all of it answered."""
 
-    strategy: str
+    strategy: states.RolloutStrategy
     replicas: int | None
     began_at: float | None
     live_at: float

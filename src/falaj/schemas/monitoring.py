@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class Monitor:
@@ -76,13 +78,13 @@ class Recalibration:
     location: str
     release: int
     version: int
-    kind: str
+    kind: states.AnswerKind
     offset: float
     proposed: float
     strength: float
     bound: float
     threshold: float
-    limit: str
+    limit: states.OffsetLimit
     reason: str
     rows: int
     fitted_at: float
@@ -113,9 +115,9 @@ class Alert:
     endpoint: str
     location: str
     release: int
-    state: str
-    cause: str
-    severity: str
+    state: states.AlertState
+    cause: states.AlertCause
+    severity: states.AlertSeverity
     opened_at: float
     updated_at: float
     resolved_at: float | None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class SettingDifference:
     """One setting that an apply adds, removes or changes; `loosens` when less is asked for than before."""
 
-    kind: str
+    kind: states.DifferenceKind
     path: str
     before: Any
     after: Any

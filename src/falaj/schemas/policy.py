@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class PolicyRule:
     """One policy in force; `effect` is `permit` or `forbid`, `text` its Cedar."""
 
     id: str
-    effect: str
+    effect: states.PolicyEffect
     explanation: str
     source: str
     text: str

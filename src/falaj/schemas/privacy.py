@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class PrivacyRecord:
     """A signed record; `counts_until` is when it stops counting by the settings that hold now."""
 
     id: str
-    kind: str
+    kind: states.RecordKind
     model: str
     document: str
     document_name: str
@@ -39,7 +41,7 @@ class Incident:
 
     id: str
     title: str
-    state: str
+    state: states.IncidentState
     learned_at: float
     notify_by: float
     notified_at: float | None
@@ -53,8 +55,8 @@ class SubjectRequest:
     """What a person asked for; nothing in it says who."""
 
     id: str
-    kind: str
-    state: str
+    kind: states.SubjectRequestKind
+    state: states.SubjectRequestState
     received_at: float
     due_at: float
     closed_at: float | None
@@ -79,7 +81,7 @@ class ReleaseWithPerson:
     """A release that a person's data reached, and where it serves."""
 
     name: str
-    state: str
+    state: states.ReleaseState
     serves: list[str]
     flagged: str
 
@@ -164,7 +166,7 @@ class ComplianceFinding:
     id: str
     law: str
     control: str
-    state: str
+    state: states.ControlState
     evidence: list[str]
     gaps: list[str]
 

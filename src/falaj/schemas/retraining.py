@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class TriggerState:
@@ -17,7 +19,7 @@ class TriggerState:
 
     on: str
     settings: dict[str, Any]
-    would: str
+    would: states.TriggerAnswer
     why: str
     until: float | None
     last_asked_at: float | None
@@ -36,8 +38,8 @@ class TrainingRequest:
 
     id: str
     model: str
-    kind: str
-    state: str
+    kind: states.TrainingKind
+    state: states.TrainingState
     reason: str
     cause: dict[str, Any]
     times: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+from falaj.schemas import states
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,10 @@ class Rollout:
     change: str
     endpoint: str
     location: str
-    strategy: str
+    strategy: states.RolloutStrategy
     candidate: int
     stable: int
-    state: str
+    state: states.RolloutState | states.DeploymentState
     step: int
     weight: int
     mirror: float
@@ -36,7 +38,7 @@ class Rollout:
     harm_line: float | None
     metrics: list[dict[str, Any]]
     notes: list[str]
-    allowed: list[str]
+    allowed: list[states.RolloutCommand]
     plan: dict[str, Any]
     trajectory: list[dict[str, Any]]
 
@@ -58,9 +60,9 @@ def rollout_of(rollout_view: Any) -> Rollout:
     )  # fmt: skip
 
 
-def _state(deployment: str, report: Mapping[str, Any]) -> str:
+def _state(deployment: str, report: Mapping[str, Any]) -> states.RolloutState | states.DeploymentState:
     """Before its location has said anything, and when it was never heard, the deployment's own state tells more."""
-    return str(report["state"]) if report else deployment
+    return cast("states.RolloutState | states.DeploymentState", str(report["state"]) if report else deployment)
 
 
 def _reason(data: Mapping[str, Any], report: Mapping[str, Any]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from falaj.schemas import states
+
 
 @dataclass(frozen=True)
 class Location:
     """A location and its agent; `state` is `own`, `not-enrolled`, `invited`, `enrolled` or `silent`."""
 
     location: str
-    state: str
+    state: states.LocationState
     seen_at: float | None
     certified_until: float | None
     enrolled_at: float | None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from falaj.schemas import api
 from falaj.schemas.audit import AuditEntry, Erased, LogCheckpoint, LogConsistency
@@ -26,10 +25,20 @@ class AuditCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def entries(self, filters: Mapping[str, Any]) -> list[AuditEntry]:
-        """The newest entries first; filters as `GET /api/v1/audit/entries` names them."""
-        response = self._transport.json("GET", f"{_PREFIX}/entries", query=filters)
-        return [api.decode(AuditEntry, item) for item in response]
+    def entries(
+        self, kind: str = "", subject: str = "", actor: str = "", since: float = 0.0, limit: int | None = 50
+    ) -> list[AuditEntry]:
+        """The newest entries first; all of them for a limit of None.
+
+        Args:
+            kind: What they begin with, such as `change.`.
+            subject: What they are about, such as `release/flight-delay@3`.
+            actor: Principal id of who did it.
+            since: Not before, unix seconds.
+            limit: How many at most.
+        """
+        names = {"kind": kind or None, "subject": subject or None, "actor": actor or None, "since": since or None}
+        return self._transport.list(AuditEntry, f"{_PREFIX}/entries", names, limit)
 
     def checkpoint(self) -> LogCheckpoint:
         """A signed checkpoint of the log as it is now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from urllib.parse import quote
 
 from falaj.schemas import api
@@ -20,10 +19,9 @@ class CallerCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, endpoint: str) -> list[EndpointCaller]:
-        """All callers of an endpoint (`environment/model`), the newest first."""
-        response: builtins.list[EndpointCaller] = self._transport.json("GET", _path(endpoint))
-        return [api.decode(EndpointCaller, item) for item in response]
+    def list(self, endpoint: str, limit: int | None = None) -> list[EndpointCaller]:
+        """The callers of an endpoint (`environment/model`), the newest first; all of them without a limit."""
+        return self._transport.list(EndpointCaller, _path(endpoint), limit=limit)
 
     def add(self, endpoint: str, name: str, life_s: float, request: str = "") -> AddedCaller:
         """Let somebody ask an endpoint, by a token, or by a certificate where a request for one is given."""

@@ -29,7 +29,7 @@ class ChangeCalls:
     def list(self, *, open_only: bool = False, environment: str = "", limit: int | None = 50) -> list[Change]:
         """The newest changes first; all of them for a limit of None."""
         query = {"open": open_only, "environment": environment or None}
-        return [api.decode(Change, item) for item in self._transport.rows(f"{_PREFIX}/changes", query, limit)]
+        return self._transport.list(Change, f"{_PREFIX}/changes", query, limit)
 
     def show(self, change_id: str) -> Change:
         """One change."""

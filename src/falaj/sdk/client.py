@@ -234,9 +234,9 @@ class Client:
         payload = {"name": name, "repository": repository, **settings}
         return api.decode(api.Project, self._transport.json("POST", f"{_PREFIX}/projects", payload))
 
-    def projects(self) -> Listing[api.Project]:
-        """All projects."""
-        return Listing(api.decode(api.Project, item) for item in self._get("/projects"))
+    def projects(self, limit: int | None = None) -> Listing[api.Project]:
+        """The projects by name; all of them without a limit."""
+        return Listing(self._transport.list(api.Project, f"{_PREFIX}/projects", limit=limit))
 
     def push(self, project: str, ref: str, after: str) -> api.Triggered:
         """Announce that a branch moved to a commit."""
@@ -248,10 +248,28 @@ class Client:
         payload = {"project": project, "commit": commit, "params": params}
         return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs", payload))
 
-    def runs(self, project: str | None = None, limit: int = 20, condition: str = "") -> Listing[api.Run]:
-        """The newest runs first, of those that pass a filter such as `gate.brier < 0.2 and param.depth > 3`."""
-        response = self._get("/runs", project=project, limit=limit, filter=condition or None)
-        return Listing(api.decode(api.Run, item) for item in response)
+    def runs(
+        self,
+        project: str | None = None,
+        limit: int | None = 20,
+        condition: str = "",
+        *,
+        state: str | None = None,
+        model: str | None = None,
+        sort: str | None = None,
+    ) -> Listing[api.Run]:
+        """The newest runs first, of those that pass a filter such as `gate.brier < 0.2 and param.depth > 3`.
+
+        Args:
+            project: Of this one only.
+            limit: How many at most; all of them for None.
+            condition: The filter.
+            state: In this state only.
+            model: That built this model only.
+            sort: `created_at`, `project` or `state`, with `-` for the largest first.
+        """
+        query = {"project": project, "filter": condition or None, "state": state, "model": model, "sort": sort}
+        return Listing(self._transport.list(api.Run, f"{_PREFIX}/runs", query, limit))
 
     def run(self, run_id: str) -> api.Run:
         """One run with its steps; `last` is the newest."""
@@ -276,25 +294,34 @@ class Client:
 
     def releases(self, model: str | None = None, limit: int | None = None) -> Listing[api.Release]:
         """The newest releases first; all of them without a limit."""
-        rows = self._transport.rows(f"{_PREFIX}/releases", {"model": model}, limit)
-        return Listing(api.decode(api.Release, item) for item in rows)
+        return Listing(self._transport.list(api.Release, f"{_PREFIX}/releases", {"model": model}, limit))
 
     def release(self, name: str) -> api.Release:
         """The release that `model@number` or `model@latest` names."""
         return api.decode(api.Release, self._get(f"/releases/{quote(name)}"))
+
+    def move_model(self, model: str, project: str, reason: str) -> None:
+        """Give a model to another project, whose roles decide about it from now on."""
+        self._transport.json(
+            "PUT", f"{_PREFIX}/models/{quote(model, safe='')}/owner", {"project": project, "reason": reason}
+        )
 
     def evidence(self, name: str) -> list[dict[str, Any]]:
         """The signed envelopes of a release."""
         envelopes: list[dict[str, Any]] = self._get(f"/releases/{quote(name)}/evidence")
         return envelopes
 
-    def endpoints(self) -> list[api.Endpoint]:
-        """Every endpoint with what it serves."""
-        return Listing(api.decode(api.Endpoint, item) for item in self._get("/endpoints"))
+    def endpoints(
+        self, environment: str | None = None, model: str | None = None, limit: int | None = None
+    ) -> Listing[api.Endpoint]:
+        """Every endpoint with what it serves; all of them without a limit."""
+        query = {"environment": environment, "model": model}
+        return Listing(self._transport.list(api.Endpoint, f"{_PREFIX}/endpoints", query, limit))
 
     def endpoint(self, name: str) -> api.Endpoint | None:
         """The endpoint `environment/model`, or None."""
-        return next((item for item in self.endpoints() if item.endpoint == name), None)
+        environment, _, model = name.partition("/")
+        return next(iter(self.endpoints(environment, model, 1)), None)
 
     def trace(self, prediction_id: str) -> Trace:
         """Where a prediction comes from."""

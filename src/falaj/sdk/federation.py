@@ -39,8 +39,7 @@ class FederationCalls:
 
     def security_keys(self) -> list[federation.SecurityKey]:
         """One's own security keys."""
-        response = self._transport.json("GET", f"{_AUTH}/security-keys")
-        return [api.decode(federation.SecurityKey, item) for item in response]
+        return self._transport.list(federation.SecurityKey, f"{_AUTH}/security-keys")
 
     def key_page(self) -> str:
         """Where a browser asks for a security key."""

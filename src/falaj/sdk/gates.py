@@ -21,10 +21,9 @@ class GateCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, model: str = "") -> list[RegressionGate]:
-        """The newest first, of one model or of all."""
-        response = self._transport.json("GET", _PREFIX, query={"model": model or None})
-        return [api.decode(RegressionGate, item) for item in response]
+    def list(self, model: str = "", limit: int | None = None) -> list[RegressionGate]:
+        """The newest first, of one model or of all; all gates without a limit."""
+        return self._transport.list(RegressionGate, _PREFIX, {"model": model or None}, limit)
 
     def decide(self, gate_id: str, decision: str, reason: str = "") -> RegressionGate:
         """`accept`, `reject` or `retire` a gate."""

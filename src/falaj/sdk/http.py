@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hmac
 import http.client
 import json
@@ -9,13 +10,16 @@ import secrets
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from falaj.core.errors import EXIT_CODES, FalajError, UnavailableError
+from falaj.schemas.api import decode
 
 if TYPE_CHECKING:
     from falaj.core.home import Home
+
+T = TypeVar("T")
 
 _LARGEST_EXIT_CODE = 7
 
@@ -88,6 +92,16 @@ class Transport:
             return json.loads(content) if content else None
         except ValueError as error:
             raise self._stranger() from error
+
+    def list(
+        self, kind: type[T], path: str, query: Mapping[str, Any] | None = None, limit: int | None = None
+    ) -> builtins.list[T]:
+        """The documents of a list that comes in pages; at most `limit`, or all for None."""
+        return [decode(kind, item) for item in self.rows(path, query or {}, limit)]
+
+    def whole(self, kind: type[T], path: str, query: Mapping[str, Any] | None = None) -> builtins.list[T]:
+        """The documents of a short list, which comes at once."""
+        return [decode(kind, item) for item in self.json("GET", path, query=query)]
 
     def rows(self, path: str, query: Mapping[str, Any], limit: int | None) -> Iterator[Any]:
         """The items of a list, page by page; at most `limit`, or all for None.

@@ -65,10 +65,10 @@ class IdentityCalls:
         path = f"{_PREFIX}/services/{quote(service, safe='')}/tokens" if service else f"{_AUTH}/tokens"
         return api.decode(identity.IssuedToken, self._transport.json("POST", path, payload))
 
-    def tokens(self, *, services: bool = False) -> list[identity.Token]:
-        """One's own tokens, or those of all services."""
+    def tokens(self, limit: int | None = None, *, services: bool = False) -> list[identity.Token]:
+        """One's own tokens, or those of all services, the newest first; all of them without a limit."""
         path = f"{_PREFIX}/services/tokens" if services else f"{_AUTH}/tokens"
-        return [api.decode(identity.Token, item) for item in self._transport.json("GET", path)]
+        return self._transport.list(identity.Token, path, limit=limit)
 
     def revoke_token(self, token_id: str, *, services: bool = False) -> None:
         """Revoke one of one's own tokens, or as an administrator any."""
@@ -91,9 +91,7 @@ class IdentityCalls:
 
     def approval_keys(self) -> list[identity.ApprovalKey]:
         """One's own keys that are good now."""
-        return [
-            api.decode(identity.ApprovalKey, item) for item in self._transport.json("GET", f"{_AUTH}/approval-keys")
-        ]
+        return self._transport.list(identity.ApprovalKey, f"{_AUTH}/approval-keys")
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke one of one's own keys."""
@@ -122,9 +120,9 @@ class AccountCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> list[identity.Account]:
-        """All accounts."""
-        return [api.decode(identity.Account, item) for item in self._transport.json("GET", f"{_PREFIX}/accounts")]
+    def list(self, limit: int | None = None) -> list[identity.Account]:
+        """The accounts by name; all of them without a limit."""
+        return self._transport.list(identity.Account, f"{_PREFIX}/accounts", limit=limit)
 
     def invite(
         self, name: str, email: str, groups: Sequence[str] = (), roles: Sequence[identity.GrantedRole] = ()

@@ -21,9 +21,9 @@ class KeyCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> list[Key]:
-        """All data keys, the destroyed ones too, oldest first."""
-        return [api.decode(Key, item) for item in self._transport.json("GET", f"{_PREFIX}/keys")]
+    def list(self, limit: int | None = None) -> list[Key]:
+        """The data keys, the destroyed ones too, oldest first; all of them without a limit."""
+        return self._transport.list(Key, f"{_PREFIX}/keys", limit=limit)
 
     def rotate(self, tenant: str = "default", jurisdiction: str | None = None) -> Key:
         """Make the key that encrypts from now on.
@@ -53,7 +53,7 @@ class SecretCalls:
 
     def list(self, project: str | None) -> list[Secret]:
         """The secrets of a project; of the platform for None."""
-        return [api.decode(Secret, item) for item in self._transport.json("GET", _path(project))]
+        return self._transport.whole(Secret, _path(project))
 
     def set(self, project: str | None, name: str, value: str) -> Secret:
         """Keep a secret of a project, or of the platform for None, replacing the one of that name."""

@@ -37,4 +37,4 @@ class LineageCalls:
     def why(self, environment: str, model: str, at: float | None = None) -> list[Why]:
         """Why an endpoint serves what it serves, or served at a moment (unix seconds)."""
         path = f"{_PREFIX}/why/{quote(environment, safe='')}/{quote(model, safe='')}"
-        return [api.decode(Why, item) for item in self._transport.json("GET", path, query={"at": at})]
+        return self._transport.whole(Why, path, {"at": at})

@@ -25,28 +25,27 @@ class MonitoringCalls:
     def monitors(self, environment: str = "", model: str = "") -> list[Monitor]:
         """How the monitors of each endpoint stand."""
         query = {"environment": environment or None, "model": model or None}
-        return [api.decode(Monitor, item) for item in self._transport.json("GET", f"{_PREFIX}/monitors", query=query)]
+        return self._transport.list(Monitor, f"{_PREFIX}/monitors", query)
 
     def drift(self, model: str, environment: str, windows: int = 30) -> list[DriftWindow]:
         """The last windows of a model in an environment, the earliest first."""
-        return [api.decode(DriftWindow, item) for item in self._of_model(model, "drift", environment, windows)]
+        return self._transport.whole(DriftWindow, *_windows(model, "drift", environment, windows))
 
     def performance(self, model: str, environment: str, windows: int = 30) -> list[PerformanceWindow]:
         """The loss of the last windows, the earliest first."""
-        response = self._of_model(model, "performance", environment, windows)
-        return [api.decode(PerformanceWindow, item) for item in response]
+        return self._transport.whole(PerformanceWindow, *_windows(model, "performance", environment, windows))
 
     def recalibrations(self, model: str, environment: str = "") -> list[Recalibration]:
         """By what the answers of a model's releases are moved, at each endpoint and location."""
         path, query = f"{_PREFIX}/models/{quote(model)}/recalibrations", {"environment": environment or None}
-        return [api.decode(Recalibration, item) for item in self._transport.json("GET", path, query=query)]
+        return self._transport.whole(Recalibration, path, query)
 
     def alerts(
         self, *, open_only: bool = False, environment: str = "", model: str = "", limit: int | None = 50
     ) -> list[Alert]:
         """The newest first; all of them for a limit of None."""
         query = {"open": open_only, "environment": environment or None, "model": model or None}
-        return [api.decode(Alert, item) for item in self._transport.rows(f"{_PREFIX}/alerts", query, limit)]
+        return self._transport.list(Alert, f"{_PREFIX}/alerts", query, limit)
 
     def alert(self, alert_id: str) -> Alert:
         """One alert with its facts, its verdict, and what was said and done."""
@@ -68,12 +67,14 @@ class MonitoringCalls:
         """Put one's own word in the place of what triage says."""
         return self._ask(alert_id, "overrule", verdict=verdict, reason=reason)
 
-    def _of_model(self, model: str, what: str, environment: str, windows: int) -> Any:
-        path = f"{_PREFIX}/models/{quote(model, safe='')}/{what}"
-        return self._transport.json("GET", path, query={"environment": environment, "windows": windows})
-
     def _ask(self, alert_id: str, what: str, **body: Any) -> Alert:
         return api.decode(Alert, self._transport.json("POST", f"{_path(alert_id)}/{what}", body))
+
+
+def _windows(model: str, figure: str, environment: str, windows: int) -> tuple[str, dict[str, str | int]]:
+    """Where the last windows of a model are, and which of them."""
+    path = f"{_PREFIX}/models/{quote(model, safe='')}/{figure}"
+    return path, {"environment": environment, "windows": windows}
 
 
 def _path(alert_id: str) -> str:

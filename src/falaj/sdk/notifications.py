@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from falaj.schemas import api
 from falaj.schemas.notifications import Subscriber
 from falaj.sdk.http import Transport
 
@@ -23,7 +22,7 @@ class NotificationCalls:
 
     def list(self) -> list[Subscriber]:
         """The subscribers, with what they took and what was given up."""
-        return [api.decode(Subscriber, item) for item in self._transport.json("GET", _PREFIX)]
+        return self._transport.whole(Subscriber, _PREFIX)
 
     def resend(self, subscriber: str, event: int | None = None) -> int:
         """Send again what was given up, or one event of it; return how many events that are."""

@@ -21,7 +21,7 @@ class PolicyCalls:
 
     def rules(self) -> list[PolicyRule]:
         """Every policy in force."""
-        return [api.decode(PolicyRule, item) for item in self._transport.json("GET", f"{_PREFIX}/rules")]
+        return self._transport.whole(PolicyRule, f"{_PREFIX}/rules")
 
     def ask(self, action: str, project: str | None = None, environment: str | None = None) -> PolicyAnswer:
         """Whether the caller may do something, and why.

@@ -21,10 +21,9 @@ class PrivacyCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def records(self) -> list[privacy.PrivacyRecord]:
-        """The records that nobody withdrew."""
-        response = self._transport.json("GET", f"{_PREFIX}/records")
-        return [api.decode(privacy.PrivacyRecord, item) for item in response]
+    def records(self, limit: int | None = None) -> list[privacy.PrivacyRecord]:
+        """The records that nobody withdrew, the newest first; all of them without a limit."""
+        return self._transport.list(privacy.PrivacyRecord, f"{_PREFIX}/records", limit=limit)
 
     def record(self, kind: str, document: str, expires_at: float, **details: Any) -> privacy.PrivacyRecord:
         """Record a transfer basis, an impact assessment, a bias evaluation, or what data is from now on.
@@ -44,9 +43,9 @@ class PrivacyCalls:
         """Withdraw a record."""
         self._transport.json("POST", f"{_PREFIX}/records/{quote(record, safe='')}/withdraw", {"reason": reason})
 
-    def incidents(self) -> list[privacy.Incident]:
-        """All incidents."""
-        return [api.decode(privacy.Incident, item) for item in self._transport.json("GET", f"{_PREFIX}/incidents")]
+    def incidents(self, limit: int | None = None, *, open_only: bool = False) -> list[privacy.Incident]:
+        """The incidents that were learned of last first; all of them without a limit."""
+        return self._transport.list(privacy.Incident, f"{_PREFIX}/incidents", {"open": open_only}, limit)
 
     def open_incident(self, title: str, description: str = "", learned_at: float | None = None) -> privacy.Incident:
         """Open an incident; its clock runs from when the breach was learned of (unix seconds; now by default)."""
@@ -63,10 +62,9 @@ class PrivacyCalls:
         path = f"{_PREFIX}/incidents/{quote(incident, safe='')}/close"
         return api.decode(privacy.Incident, self._transport.json("POST", path, {"reason": findings}))
 
-    def requests(self) -> list[privacy.SubjectRequest]:
-        """What people asked for."""
-        response = self._transport.json("GET", f"{_PREFIX}/requests")
-        return [api.decode(privacy.SubjectRequest, item) for item in response]
+    def requests(self, limit: int | None = None, *, open_only: bool = False) -> list[privacy.SubjectRequest]:
+        """What people asked for, the newest first; all of it without a limit."""
+        return self._transport.list(privacy.SubjectRequest, f"{_PREFIX}/requests", {"open": open_only}, limit)
 
     def receive(self, kind: str, received_at: float | None = None) -> privacy.SubjectRequest:
         """Register what a person asked for."""
@@ -101,13 +99,11 @@ class PrivacyCalls:
 
     def labels(self, node: str) -> list[privacy.DataLabel]:
         """What the data is that reached a lineage node."""
-        response = self._transport.json("GET", f"{_PREFIX}/labels", query={"node": node})
-        return [api.decode(privacy.DataLabel, item) for item in response]
+        return self._transport.whole(privacy.DataLabel, f"{_PREFIX}/labels", {"node": node})
 
     def processing(self) -> list[privacy.ProcessingActivity]:
         """Records of processing."""
-        response = self._transport.json("GET", f"{_PREFIX}/processing")
-        return [api.decode(privacy.ProcessingActivity, item) for item in response]
+        return self._transport.list(privacy.ProcessingActivity, f"{_PREFIX}/processing")
 
     def report(self, pack: str = "uae") -> privacy.ComplianceReport:
         """The compliance report of a pack."""

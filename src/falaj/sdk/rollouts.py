@@ -21,10 +21,9 @@ class RolloutCalls:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, endpoint: str = "", limit: int = 50) -> list[Rollout]:
-        """The newest first, of one endpoint (`environment/model`) or of all."""
-        response = self._transport.json("GET", _PREFIX, query={"endpoint": endpoint or None, "limit": limit})
-        return [api.decode(Rollout, item) for item in response]
+    def list(self, endpoint: str = "", limit: int | None = 50) -> list[Rollout]:
+        """The newest first, of one endpoint (`environment/model`) or of all; all rollouts for a limit of None."""
+        return self._transport.list(Rollout, _PREFIX, {"endpoint": endpoint or None}, limit)
 
     def show(self, name: str) -> Rollout:
         """One rollout by its id, or the newest one of an endpoint (`environment/model`)."""

@@ -26,10 +26,9 @@ class SettingsCalls:
         """What holds."""
         return api.decode(SettingsInForce, self._transport.json("GET", _PREFIX))
 
-    def versions(self, limit: int = 20) -> list[SettingsVersion]:
-        """The applied versions, the newest first."""
-        payload = self._transport.json("GET", f"{_PREFIX}/versions", query={"limit": limit})
-        return [api.decode(SettingsVersion, item) for item in payload]
+    def versions(self, limit: int | None = 20) -> list[SettingsVersion]:
+        """The applied versions, the newest first; all of them for a limit of None."""
+        return self._transport.list(SettingsVersion, f"{_PREFIX}/versions", limit=limit)
 
     def plan(self, name: str, text: str, policies: Mapping[str, str]) -> SettingsPlan:
         """What applying a file would change.

@@ -21,8 +21,7 @@ class TrainingCalls:
 
     def triggers(self, model: str = "") -> list[ModelTriggers]:
         """What starts trainings of a model, or of all."""
-        payload = self._transport.json("GET", "/api/v1/triggers", query={"model": model or None})
-        return [api.decode(ModelTriggers, item) for item in payload]
+        return self._transport.list(ModelTriggers, "/api/v1/triggers", {"model": model or None})
 
     def request(
         self, model: str, reason: str, window: str = "", *, beyond_budget: bool = False, occasion: str = ""

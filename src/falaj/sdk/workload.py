@@ -23,7 +23,7 @@ class LocationCalls:
 
     def list(self) -> list[Location]:
         """Every location with the state of its agent."""
-        return [api.decode(Location, item) for item in self._transport.json("GET", _PREFIX)]
+        return self._transport.list(Location, _PREFIX)
 
     def enrol(self, location: str, life_s: float) -> Invitation:
         """Make a one-time token for the agent of a location.

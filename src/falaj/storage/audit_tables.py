@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Index, LargeBinary, String
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from falaj.storage.tables import Base
@@ -24,17 +25,29 @@ class AuditHeadRow(Base):
     edge: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+def _family(context: DefaultExecutionContext) -> str:
+    """What the kind of a leaf begins with, before its first dot."""
+    parameters: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return str(parameters["kind"]).partition(".")[0]
+
+
 class AuditLeafRow(Base):
     """A leaf: `text` is exactly what is hashed, the other columns repeat of it what is searched for.
 
-    `actor` and `subject` are cut to their length; what a database does not take of them is replaced.
+    `family` is the kind up to its first dot. `actor` and `subject` are cut to their length; what a database does not
+    take of them is replaced.
     """
 
     __tablename__ = "audit_leaves"
-    __table_args__ = (Index("audit_leaves_by_subject", "subject"), Index("audit_leaves_by_actor", "actor"))
+    __table_args__ = (
+        Index("audit_leaves_by_subject", "subject", "index"),
+        Index("audit_leaves_by_actor", "actor", "index"),
+        Index("audit_leaves_by_family", "family", "index"),
+    )
     index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[float]
     kind: Mapped[str] = mapped_column(String(60))
+    family: Mapped[str] = mapped_column(String(60), default=_family)
     actor: Mapped[str] = mapped_column(String(ACTOR_LENGTH))
     subject: Mapped[str] = mapped_column(String(SUBJECT_LENGTH))
     envelope: Mapped[str | None] = mapped_column(String(80), index=True)

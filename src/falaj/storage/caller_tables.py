@@ -17,7 +17,7 @@ class CallerRow(SealedRow, Base):
 
     __tablename__ = "endpoint_callers"
     permanent = True
-    __table_args__ = (Index("endpoint_callers_by_endpoint", "model", "environment"),)
+    __table_args__ = (Index("endpoint_callers_by_endpoint", "model", "environment", "created_at", "id"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     environment: Mapped[str] = mapped_column(String(100))
     model: Mapped[str] = mapped_column(String(200))

@@ -22,6 +22,7 @@ class ChangeRow(Base):
     __table_args__ = (
         Index("changes_by_endpoint", "model", "environment", "created_at"),
         Index("changes_by_time", "created_at", "id"),
+        Index("changes_by_state", "state", "created_at", "id"),
     )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(100), default="default")
@@ -32,7 +33,7 @@ class ChangeRow(Base):
     environment: Mapped[str] = mapped_column(String(100))
     rank: Mapped[int]
     kind: Mapped[str] = mapped_column(String(20))
-    state: Mapped[str] = mapped_column(String(40), index=True)
+    state: Mapped[str] = mapped_column(String(40))
     requester: Mapped[str] = mapped_column(String(200))
     reason: Mapped[str]
     restores: Mapped[str | None] = mapped_column(String(40))

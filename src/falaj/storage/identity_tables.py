@@ -22,7 +22,10 @@ class AccountRow(SealedRow, Base):
 
     __tablename__ = "accounts"
     permanent = True
-    __table_args__ = (UniqueConstraint("tenant", "email"),)
+    __table_args__ = (
+        UniqueConstraint("tenant", "email"),
+        Index("accounts_by_time", "created_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(_PRINCIPAL_LENGTH), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(100))
     source: Mapped[str] = mapped_column(String(20))
@@ -59,7 +62,10 @@ class TokenRow(SealedRow, Base):
 
     __tablename__ = "identity_tokens"
     permanent, ends = True, "expires_at"
-    __table_args__ = (Index("identity_tokens_by_account", "account"),)
+    __table_args__ = (
+        Index("identity_tokens_by_account", "account", "created_at", "id"),
+        Index("identity_tokens_by_time", "created_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
     account: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
@@ -100,7 +106,7 @@ class ApprovalKeyRow(SealedRow, Base):
 
     __tablename__ = "approval_keys"
     permanent = True
-    __table_args__ = (Index("approval_keys_by_account", "account"),)
+    __table_args__ = (Index("approval_keys_by_account", "account", "key_id"),)
     key_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     account: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     pem: Mapped[str]

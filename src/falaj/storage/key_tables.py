@@ -12,7 +12,10 @@ class DataKeyRow(Base):
     """A data key, wrapped by the root key; a destroyed one stays as a row without a key."""
 
     __tablename__ = "data_keys"
-    __table_args__ = (Index("data_keys_by_scope", "tenant", "jurisdiction", "subject"),)
+    __table_args__ = (
+        Index("data_keys_by_scope", "tenant", "jurisdiction", "subject"),
+        Index("data_keys_by_time", "created_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(100))
     jurisdiction: Mapped[str] = mapped_column(String(20))

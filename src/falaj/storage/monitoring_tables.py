@@ -56,6 +56,7 @@ class MonitorRow(Base):
     """What the monitors of an endpoint at a location remember, and how they stand."""
 
     __tablename__ = "monitors"
+    __table_args__ = (Index("monitors_by_model", "model", "environment", "location"),)
     location: Mapped[str] = mapped_column(String(100), primary_key=True)
     environment: Mapped[str] = mapped_column(String(100), primary_key=True)
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
@@ -70,6 +71,7 @@ class MonitorWindowRow(Base):
     """What the monitors found in one window of a release."""
 
     __tablename__ = "monitor_windows"
+    __table_args__ = (Index("monitor_windows_by_end", "model", "environment", "end"),)
     location: Mapped[str] = mapped_column(String(100), primary_key=True)
     environment: Mapped[str] = mapped_column(String(100), primary_key=True)
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
@@ -92,6 +94,7 @@ class AlertRow(Base):
     __table_args__ = (
         Index("alerts_by_endpoint", "model", "environment", "state"),
         Index("alerts_by_time", "opened_at", "id"),
+        Index("alerts_by_state", "state", "opened_at", "id"),
     )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(100), default="default")
@@ -100,7 +103,7 @@ class AlertRow(Base):
     environment: Mapped[str] = mapped_column(String(100))
     model: Mapped[str] = mapped_column(String(200))
     release: Mapped[int]
-    state: Mapped[str] = mapped_column(String(20), index=True)
+    state: Mapped[str] = mapped_column(String(20))
     cause: Mapped[str] = mapped_column(String(40))
     severity: Mapped[str] = mapped_column(String(20))
     opened_at: Mapped[float]

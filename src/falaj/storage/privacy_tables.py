@@ -17,6 +17,7 @@ class PrivacyRecordRow(Base):
     """A transfer basis, impact assessment or bias evaluation, as the envelope that was signed of it."""
 
     __tablename__ = "privacy_records"
+    __table_args__ = (Index("privacy_records_by_time", "made_at", "id"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
     model: Mapped[str] = mapped_column(String(200), index=True)
@@ -91,6 +92,10 @@ class SubjectRequestRow(Base):
     """What a person asked for, by when it must be answered, and what came of it."""
 
     __tablename__ = "subject_requests"
+    __table_args__ = (
+        Index("subject_requests_by_time", "received_at", "id"),
+        Index("subject_requests_by_deadline", "due_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20), index=True)
@@ -104,6 +109,10 @@ class IncidentRow(Base):
     """A breach, from when it was learned of until it is closed."""
 
     __tablename__ = "privacy_incidents"
+    __table_args__ = (
+        Index("privacy_incidents_by_time", "learned_at", "id"),
+        Index("privacy_incidents_by_deadline", "notify_by", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     title: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(20), index=True)

@@ -18,7 +18,10 @@ class RegressionGateRow(Base):
     """
 
     __tablename__ = "regression_gates"
-    __table_args__ = (Index("regression_gates_by_model", "model", "state"),)
+    __table_args__ = (
+        Index("regression_gates_by_model", "model", "state"),
+        Index("regression_gates_by_time", "created_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     model: Mapped[str] = mapped_column(String(200))
     project: Mapped[str] = mapped_column(String(200))

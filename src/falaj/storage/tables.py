@@ -22,6 +22,7 @@ class ProjectRow(Base):
     """A git repository that Falaj builds."""
 
     __tablename__ = "projects"
+    __table_args__ = (Index("projects_by_time", "created_at", "name"),)
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     repository: Mapped[str]
     branch: Mapped[str]
@@ -45,7 +46,10 @@ class ProcessRow(Base):
     """A long-running thing: its state, when it wants to be woken, and who holds its lease."""
 
     __tablename__ = "processes"
-    __table_args__ = (Index("processes_due", "kind", "wake_at"),)
+    __table_args__ = (
+        Index("processes_due", "kind", "wake_at"),
+        Index("processes_by_time", "kind", "created_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
     schema_version: Mapped[int] = mapped_column(default=1)
@@ -79,7 +83,12 @@ class RunRow(Base):
     """One execution of a project's pipeline at a commit. `dedupe` makes a commit that is announced twice one run."""
 
     __tablename__ = "runs"
-    __table_args__ = (Index("runs_by_time", "created_at"),)
+    __table_args__ = (
+        Index("runs_by_time", "created_at", "id"),
+        Index("runs_of_project", "project", "created_at", "id"),
+        Index("runs_of_model", "model", "created_at", "id"),
+        Index("runs_by_state", "state", "created_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
     model: Mapped[str | None]
@@ -132,6 +141,7 @@ class ReleaseRow(Base):
         UniqueConstraint("model", "run_id"),
         Index("releases_by_time", "created_at", "model", "number"),
         Index("releases_of_model", "model", "created_at", "number"),
+        Index("releases_by_state", "state", "created_at", "model", "number"),
     )
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -173,6 +183,10 @@ class EndpointRow(SealedRow, Base):
     """What an endpoint must serve at a location, and what the location's agent last said of it."""
 
     __tablename__ = "endpoints"
+    __table_args__ = (
+        Index("endpoints_by_environment", "environment", "model", "location"),
+        Index("endpoints_by_model", "model", "environment", "location"),
+    )
     permanent, unsealed = True, frozenset({"status", "updated_at"})
     location: Mapped[str] = mapped_column(String(100), primary_key=True)
     environment: Mapped[str] = mapped_column(String(100), primary_key=True)

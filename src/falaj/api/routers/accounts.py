@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.route_actions import Action, action
 from falaj.api.routers.auth import Name, role_document
-from falaj.api.routers.credentials import TokenCreate, TokenId, token_document
+from falaj.api.routers.credentials import TOKENS, TokenCreate, TokenId, token_document
 from falaj.core.principal import PrincipalKind
 from falaj.schemas import identity as documents
+from falaj.schemas import states
 from falaj.storage.identity_tables import AccountRow
 from falaj.trust import identity
 from falaj.trust.identity import administration, one_time_links, roles
@@ -25,6 +28,8 @@ router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
 
 Line = Annotated[str, Field(min_length=1, max_length=100)]
 Scope = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+_ACCOUNTS = paged("name", {"name": (AccountRow.id,), "created_at": (AccountRow.created_at, AccountRow.id)})
 
 
 class RoleUpdate(BaseModel):
@@ -46,13 +51,6 @@ class AccountCreate(BaseModel):
     roles: Annotated[list[RoleUpdate], Field(max_length=100)] = []
 
 
-class LockRequest(BaseModel):
-    """Why an account is locked."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
-
-
 class LinkRequest(BaseModel):
     """A new link; with `without_totp` the enrolled application is forgotten too."""
 
@@ -61,10 +59,10 @@ class LinkRequest(BaseModel):
 
 
 @router.get("", response_model=list[documents.Account], **action(Action.MANAGE_ACCOUNTS))
-def list_accounts(platform: Shared) -> list[documents.Account]:
-    """All accounts."""
+def list_accounts(platform: Shared, page: Annotated[Paging, Depends(_ACCOUNTS)]) -> list[documents.Account]:
+    """All accounts, by name."""
     with platform.database.reading() as session:
-        return [_account(session, row) for row in identity.accounts.everyone(session)]
+        return [_account(session, row) for row in page.rows(session, identity.accounts.of_tenant())]
 
 
 @router.post("", status_code=201, response_model=documents.PasswordLink, **action(Action.MANAGE_ACCOUNTS))
@@ -92,7 +90,7 @@ def new_link(name: Name, body: LinkRequest, caller: Caller, platform: Shared) ->
 
 
 @router.post("/{name}/lock", response_model=documents.Account, **action(Action.MANAGE_ACCOUNTS))
-def lock(name: Name, body: LockRequest, caller: Caller, platform: Shared) -> documents.Account:
+def lock(name: Name, body: RequiredReasonBody, caller: Caller, platform: Shared) -> documents.Account:
     """Lock an account of a person or service: it proves nothing any more."""
     with platform.database.transaction() as session:
         account = _anyone(session, name)
@@ -134,10 +132,10 @@ def create_token(name: Name, body: TokenCreate, caller: Caller, platform: Shared
 
 
 @services.get("/tokens", response_model=list[documents.Token], **action(Action.MANAGE_ACCOUNTS))
-def list_tokens(platform: Shared) -> list[documents.Token]:
+def list_tokens(platform: Shared, page: Annotated[Paging, Depends(TOKENS)]) -> list[documents.Token]:
     """The tokens of all services, the newest first."""
     with platform.database.reading() as session:
-        return [token_document(row) for row in identity.tokens.tokens_of(session)]
+        return [token_document(row) for row in page.rows(session, identity.tokens.tokens_of())]
 
 
 @services.delete("/tokens/{token_id}", status_code=204, **action(Action.MANAGE_ACCOUNTS))
@@ -164,7 +162,8 @@ def _bindings(requested_roles: list[RoleUpdate]) -> list[Binding]:
 def _account(session: Session, row: AccountRow) -> documents.Account:
     granted = [role_document(binding) for binding in roles.roles_of(session, row)]
     return documents.Account(
-        row.id, row.source, row.email, list(row.groups), row.locked_at, row.locked_reason, row.totp_confirmed,
+        row.id, cast("states.AccountSource", row.source), row.email, list(row.groups), row.locked_at,
+        row.locked_reason, row.totp_confirmed,
         row.password_hash is not None, row.created_at, granted,
     )  # fmt: skip
 

@@ -7,28 +7,30 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.route_actions import Action, action
 from falaj.schemas import audit as documents
+from falaj.storage.audit_tables import AuditLeafRow
 from falaj.supply_chain.attestations import SigningRole
 from falaj.trust import audit
 from falaj.trust.audit import record
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 Text = Annotated[str, Query(max_length=300)]
+_ENTRIES = paged("-index", {"index": (AuditLeafRow.index,)})
 LogSize = Annotated[int, Query(ge=0, le=2**62)]
 
 
-class Erasure(BaseModel):
+class Erasure(RequiredReasonBody):
     """What to erase, and why; the reason is logged, whom it was about is not."""
 
-    model_config = ConfigDict(extra="forbid")
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     entries: Annotated[list[Annotated[int, Field(ge=0, le=2**62)]], Field(max_length=1000)] = []
     person: Annotated[str, StringConstraints(pattern=r"^(user:.*)?$", max_length=200)] = ""
 
@@ -36,17 +38,17 @@ class Erasure(BaseModel):
 @router.get("/entries", response_model=list[documents.AuditEntry], **action(Action.READ_AUDIT))
 def entries(
     platform: Shared,
+    page: Annotated[Paging, Depends(_ENTRIES)],
     kind: Text = "",
     subject: Text = "",
     actor: Text = "",
     since: Annotated[float, Query(ge=0, le=1e11)] = 0.0,
-    before: Annotated[int | None, Query(ge=0, le=2**62)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> list[documents.AuditEntry]:
-    """The newest entries first; `before` turns the page."""
-    entry_query = audit.EntryFilter(kind, subject, actor, since, before, limit)
+    """The newest entries first; `kind` is what they begin with, such as `change.`."""
     with platform.database.reading() as session:
-        return [documents.AuditEntry(**asdict(each)) for each in audit.entries(session, entry_query)]
+        query = audit.matching_entries(session, audit.EntryFilter(kind, subject, actor, since))
+        shown = audit.shown_entries(session, page.rows(session, query))
+        return [documents.AuditEntry(**asdict(each)) for each in shown]
 
 
 @router.post("/checkpoint", response_model=documents.LogCheckpoint, **action(Action.READ_AUDIT))

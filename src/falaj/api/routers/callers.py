@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy.orm import Session
 
 from falaj.api import authorization
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import action
 from falaj.control import releases
 from falaj.control.releases import callers
+from falaj.schemas import states
 from falaj.schemas.callers import AddedCaller, EndpointCaller
+from falaj.storage import EndpointRow
 from falaj.storage.caller_tables import CallerRow
 from falaj.supply_chain.certificates import workload_certificates as certificates
 from falaj.trust.policy import Action, Resource
@@ -23,6 +25,7 @@ from falaj.trust.policy import Action, Resource
 router = APIRouter(prefix="/api/v1", tags=["callers"])
 
 DAY_S = 86_400.0
+_CALLERS = paged("-created_at", {"created_at": (CallerRow.created_at, CallerRow.id)})
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
 
 
@@ -40,11 +43,19 @@ class CallerCreate(BaseModel):
     response_model=list[EndpointCaller],
     **action(Action.READ, refined=True),
 )
-def list_callers(environment: str, model: str, platform: Shared, caller: Caller) -> list[EndpointCaller]:
+def list_callers(
+    environment: str,
+    model: str,
+    platform: Shared,
+    caller: Caller,
+    page: Annotated[Paging, Depends(_CALLERS)],
+) -> list[EndpointCaller]:
     """All callers of an endpoint, those that were revoked too, the newest first."""
     _require(platform, caller, Action.READ, environment, model)
     with platform.database.reading() as session:
-        return [_document(session, row, platform.now()) for row in callers.listed(session, environment, model)]
+        rows = page.rows(session, callers.of_endpoint(environment, model))
+        locations = releases.endpoints_of(session, model, environment)
+        return [_document(locations, row, platform.now()) for row in rows]
 
 
 @router.post(
@@ -61,7 +72,7 @@ def add(environment: str, model: str, body: CallerCreate, platform: Shared, call
     with platform.database.transaction() as session:
         new = callers.NewCaller(environment, model, body.name, kind, now + body.life_s)
         row = callers.add(session, new, caller.id, now)
-        document = _document(session, row, now)
+        document = _document(releases.endpoints_of(session, model, environment), row, now)
     if holder is None:
         return AddedCaller(document, platform.caller_key.token(row.id, now, row.expires_at))
     return AddedCaller(document, platform.authority.issue_caller(holder, row.id, now, row.expires_at))
@@ -77,7 +88,8 @@ def revoke(environment: str, model: str, name: str, platform: Shared, caller: Ca
     _require(platform, caller, Action.MANAGE_CALLERS, environment, model)
     now = platform.now()
     with platform.database.transaction() as session:
-        return _document(session, callers.revoke(session, environment, model, name, caller.id, now), now)
+        row = callers.revoke(session, environment, model, name, caller.id, now)
+        return _document(releases.endpoints_of(session, model, environment), row, now)
 
 
 def _require(platform: Platform, caller: Caller, action: Action, environment: str, model: str) -> None:
@@ -87,15 +99,13 @@ def _require(platform: Platform, caller: Caller, action: Action, environment: st
     authorization.require(platform, caller, action, resource)
 
 
-def _document(session: Session, row: CallerRow, now: float) -> EndpointCaller:
-    state = "revoked" if row.ended_at is not None else "expired" if row.expires_at <= now else "active"
+def _document(locations: Sequence[EndpointRow], row: CallerRow, now: float) -> EndpointCaller:
+    state: states.CallerState = (
+        "revoked" if row.ended_at is not None else "expired" if row.expires_at <= now else "active"
+    )
     return EndpointCaller(
-        id=row.id, endpoint=f"{row.environment}/{row.model}", name=row.name, kind=row.kind, state=state,
+        id=row.id, endpoint=f"{row.environment}/{row.model}", name=row.name, kind=cast("states.CallerKind",
+        row.kind), state=state,
         created_at=row.created_at, created_by=row.created_by, expires_at=row.expires_at, ended_at=row.ended_at,
-        let_in_at=[*_let_in_at(session, row)],
+        let_in_at=[each.location for each in locations if row.id in each.status.get("callers", ())],
     )  # fmt: skip
-
-
-def _let_in_at(session: Session, row: CallerRow) -> Sequence[str]:
-    rows = releases.endpoints_of(session, row.model, row.environment)
-    return [each.location for each in rows if row.id in each.status.get("callers", ())]

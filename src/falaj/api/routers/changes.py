@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
-from falaj.api.paging import Page
+from falaj.api.paging import Paging, matching, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import Reason, ReasonBody
 from falaj.api.route_actions import action
 from falaj.control import changes, releases
 from falaj.control.changes.change_record import record_of
 from falaj.control.changes.gate_differences import marked_gates
-from falaj.schemas import api
+from falaj.schemas import api, states
 from falaj.schemas import changes as documents
 from falaj.storage import ProcessRow
 from falaj.storage.change_tables import ApprovalRow, ChangeRow
@@ -31,6 +31,7 @@ from falaj.trust.policy import Action, Resource
 router = APIRouter(prefix="/api/v1", tags=["changes"])
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_CHANGES = paged("-created_at", {"created_at": (ChangeRow.created_at, ChangeRow.id)})
 
 
 class Promotion(BaseModel):
@@ -63,20 +64,21 @@ class Rollback(ReasonBody):
 def list_changes(
     platform: Shared,
     caller: Caller,
-    page: Page,
+    page: Annotated[Paging, Depends(_CHANGES)],
     unfinished: Annotated[bool, Query(alias="open")] = False,
     environment: str | None = None,
+    model: str | None = None,
+    state: states.ChangeState | None = None,
 ) -> list[documents.Change]:
     """The newest changes first, of the projects that the caller may read."""
-    query = select(ChangeRow)
+    filters = {ChangeRow.environment: environment or None, ChangeRow.model: model, ChangeRow.state: state}
+    query = matching(select(ChangeRow), filters)
     if unfinished:
         query = query.where(ChangeRow.state.in_([*changes.OPEN, "deploying", "review_due"]))
-    if environment:
-        query = query.where(ChangeRow.environment == environment)
     if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(ChangeRow.project.in_(readable))
     with platform.database.reading() as session:
-        return documents_of(session, page.rows(session, query, (ChangeRow.created_at, ChangeRow.id)))
+        return documents_of(session, page.rows(session, query))
 
 
 @router.post(
@@ -207,7 +209,8 @@ def documents_of(session: Session, rows: Sequence[ChangeRow]) -> list[documents.
 def _document(row: ChangeRow, approvals: list[documents.GivenApproval], wakes_at: float | None) -> documents.Change:
     record = record_of(row)
     return documents.Change(
-        id=row.id, kind=row.kind, state=row.state, model=row.model, release=row.release, digest=row.digest,
+        id=row.id, kind=cast("states.ChangeKind", row.kind), state=cast("states.ChangeState", row.state),
+        model=row.model, release=row.release, digest=row.digest,
         environment=row.environment, rank=row.rank, risk=record.risk, requester=row.requester,
         reason=row.reason, quorum=record.quorum, approvals=approvals,
         restores=row.restores, opens_at=row.opens_at, expires_at=row.expires_at, wakes_at=wakes_at,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Shared
 from falaj.api.route_actions import Action, action
 from falaj.schemas import identity as documents
@@ -21,6 +22,8 @@ router = APIRouter(prefix="/api/v1/auth", tags=["identity"])
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TokenId = Annotated[str, Field(pattern=r"^[0-9a-z]{12}$")]
 _DAY_S = 86_400.0
+TOKENS = paged("-created_at", {"created_at": (TokenRow.created_at, TokenRow.id)})
+_KEYS = paged("key_id", {"key_id": (ApprovalKeyRow.key_id,)})
 
 
 class TokenCreate(BaseModel):
@@ -64,10 +67,10 @@ def create_token(body: TokenCreate, caller: Caller, platform: Shared) -> documen
 
 
 @router.get("/tokens", response_model=list[documents.Token], **action(Action.MANAGE_OWN))
-def list_tokens(caller: Caller, platform: Shared) -> list[documents.Token]:
+def list_tokens(caller: Caller, platform: Shared, page: Annotated[Paging, Depends(TOKENS)]) -> list[documents.Token]:
     """One's own tokens, the newest first."""
     with platform.database.reading() as session:
-        return [token_document(row) for row in identity.tokens.tokens_of(session, caller.id)]
+        return [token_document(row) for row in page.rows(session, identity.tokens.tokens_of(caller.id))]
 
 
 @router.delete("/tokens/{token_id}", status_code=204, **action(Action.MANAGE_OWN))
@@ -86,10 +89,10 @@ def register_key(body: ApprovalKeyCreate, caller: Caller, platform: Shared) -> d
 
 
 @router.get("/approval-keys", response_model=list[documents.ApprovalKey], **action(Action.MANAGE_OWN))
-def list_keys(caller: Caller, platform: Shared) -> list[documents.ApprovalKey]:
+def list_keys(caller: Caller, platform: Shared, page: Annotated[Paging, Depends(_KEYS)]) -> list[documents.ApprovalKey]:
     """One's own keys that are good now."""
     with platform.database.reading() as session:
-        return [_key(row) for row in identity.keys_of(session, caller.id, platform.now())]
+        return [_key(row) for row in page.rows(session, identity.valid_keys(caller.id, platform.now()))]
 
 
 @router.delete("/approval-keys/{key_id}", status_code=204, **action(Action.MANAGE_OWN))

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Cookie, Query, Request, Response
+from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy import select
 
 from falaj.api.authorization import Caller
 from falaj.api.federation import PREFIX
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.api.routers.auth import bearer_of
@@ -26,6 +28,7 @@ from falaj.trust.identity import federation
 from falaj.trust.identity.errors import RefusedError
 
 router = APIRouter(prefix="/api/v1/auth", tags=["identity"])
+_KEYS = paged("created_at", {"created_at": (SecurityKeyRow.created_at, SecurityKeyRow.id)})
 
 COOKIE = "falaj-login"
 """Binds a login to the browser that began it."""
@@ -123,10 +126,11 @@ def redeem(body: Redemption, platform: Shared) -> LoggedIn:
 
 
 @router.get("/security-keys", response_model=list[documents.SecurityKey], **action(Action.MANAGE_OWN))
-def list_keys(caller: Caller, platform: Shared) -> list[documents.SecurityKey]:
-    """One's own security keys."""
+def list_keys(caller: Caller, platform: Shared, page: Annotated[Paging, Depends(_KEYS)]) -> list[documents.SecurityKey]:
+    """One's own security keys, oldest first."""
+    query = select(SecurityKeyRow).where(SecurityKeyRow.account == caller.id)
     with platform.database.reading() as session:
-        return [_document(row) for row in federation.security_keys.keys_of(session, caller.id)]
+        return [_document(row) for row in page.rows(session, query)]
 
 
 @router.get("/security-keys/page", response_model=documents.KeyPage, **action(Action.MANAGE_OWN))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints
+from sqlalchemy import select
 
 from falaj.api import dsar, mlflow_copies
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Shared
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.route_actions import Action, action
 from falaj.control.runs import queue
 from falaj.schemas import keys as documents
+from falaj.storage.key_tables import DataKeyRow
 from falaj.supply_chain.encryption import KeyScope, WrappedKey, home_scope
 from falaj.trust import secrets
 from falaj.trust.audit import record
@@ -24,6 +28,9 @@ SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,62}$")
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ScopeText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}$")]
 
+_KEYS = paged("created_at", {"created_at": (DataKeyRow.created_at, DataKeyRow.id)})
+_SECRETS = "one a secret that somebody set"
+
 
 class KeyScopeBody(BaseModel):
     """Whose key to rotate; without a jurisdiction, that of the installation."""
@@ -31,13 +38,6 @@ class KeyScopeBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     tenant: ScopeText = "default"
     jurisdiction: ScopeText | None = None
-
-
-class KeyDestruction(BaseModel):
-    """Why a key is destroyed."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
 class SecretValue(BaseModel):
@@ -48,11 +48,11 @@ class SecretValue(BaseModel):
 
 
 @router.get("/keys", response_model=list[documents.Key], **action(Action.READ))
-def list_keys(platform: Shared) -> list[documents.Key]:
+def list_keys(platform: Shared, page: Annotated[Paging, Depends(_KEYS)]) -> list[documents.Key]:
     """All data keys, the destroyed ones too, oldest first."""
     secrets.synchronise(platform.database, platform.keys)
     with platform.database.reading() as session:
-        return [_document(key) for key in secrets.all_data_keys(session)]
+        return [_document(secrets.data_key(row)) for row in page.rows(session, select(DataKeyRow))]
 
 
 @router.post("/keys/rotate", response_model=documents.Key, **action(Action.MANAGE_KEYS))
@@ -77,7 +77,7 @@ def rotate(body: KeyScopeBody, platform: Shared, caller: Caller) -> documents.Ke
 
 
 @router.post("/keys/{key_id}/destroy", response_model=documents.Destroyed, **action(Action.MANAGE_KEYS))
-def destroy(key_id: KeyId, body: KeyDestruction, platform: Shared, caller: Caller) -> documents.Destroyed:
+def destroy(key_id: KeyId, body: RequiredReasonBody, platform: Shared, caller: Caller) -> documents.Destroyed:
     """Destroy a key, and with it all that it encrypted. Nothing brings it back; what law keeps forbids it."""
     now, why = platform.now(), {"by": caller.id, "reason": body.reason}
     secrets.synchronise(platform.database, platform.keys)
@@ -93,7 +93,9 @@ def destroy(key_id: KeyId, body: KeyDestruction, platform: Shared, caller: Calle
     return documents.Destroyed(_document(gone), removed)
 
 
-@router.get("/projects/{project}/secrets", response_model=list[documents.Secret], **action(Action.READ))
+@router.get(
+    "/projects/{project}/secrets", response_model=list[documents.Secret], **action(Action.READ, bounded=_SECRETS)
+)
 def list_secrets(project: ProjectName, platform: Shared) -> list[documents.Secret]:
     """The secrets of a project, without their values."""
     with platform.database.reading() as session:
@@ -120,7 +122,7 @@ def remove_secret(project: ProjectName, name: SecretName, platform: Shared, call
         record.write(session, "secret.removed", caller.id, _secret(project, name), platform.now())
 
 
-@router.get("/platform/secrets", response_model=list[documents.Secret], **action(Action.READ))
+@router.get("/platform/secrets", response_model=list[documents.Secret], **action(Action.READ, bounded=_SECRETS))
 def list_platform_secrets(platform: Shared) -> list[documents.Secret]:
     """The secrets of the platform, without their values."""
     with platform.database.reading() as session:

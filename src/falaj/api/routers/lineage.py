@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query
 from sqlalchemy import func, select
@@ -22,6 +22,7 @@ from falaj.core.errors import NotFoundError
 from falaj.dataplane.log_keys import reader_keys
 from falaj.dataplane.prediction_log import PredictionRecord, find_prediction
 from falaj.schemas import lineage as documents
+from falaj.schemas import states
 from falaj.schemas.changes import Change
 from falaj.schemas.monitoring import Recalibration
 from falaj.storage import EndpointRow, ProcessRow, ProjectRow, ReleaseRow, RunRow, StepRunRow
@@ -59,7 +60,10 @@ def walk(
     return documents.LineageWalk(str(start), shown, complete=len(reached_edges) <= limit)
 
 
-@router.get("/runs/{run_id}/openlineage", response_model=list[dict[str, Any]], **action(Action.READ))
+@router.get(
+    "/runs/{run_id}/openlineage", response_model=list[dict[str, Any]],
+    **action(Action.READ, bounded="two events a step of the run"),
+)  # fmt: skip
 def open_lineage(run_id: str, platform: Shared) -> list[dict[str, Any]]:
     """The OpenLineage events of a run; none while it has not ended."""
     with platform.database.reading() as session:
@@ -71,7 +75,10 @@ def open_lineage(run_id: str, platform: Shared) -> list[dict[str, Any]]:
     return lineage.events_of(execution) if execution else []
 
 
-@router.get("/why/{environment}/{model}", response_model=list[documents.Why], **action(Action.READ, refined=True))
+@router.get(
+    "/why/{environment}/{model}", response_model=list[documents.Why],
+    **action(Action.READ, refined=True, bounded="one a location that serves the model"),
+)  # fmt: skip
 def why(
     environment: str,
     model: str,
@@ -184,7 +191,12 @@ def _rollout(
     mine = [each for each in deployments if each.data.get("location") == served.location]
     strategy = mine[0].data.get("strategy", {}).get("kind", "recreate") if mine else "recreate"
     began = mine[0].created_at if mine else None
-    return documents.RolloutStory(strategy, release_row.data.get("serving", {}).get("replicas"), began, served.began_at)
+    return documents.RolloutStory(
+        cast("states.RolloutStrategy", strategy),
+        release_row.data.get("serving", {}).get("replicas"),
+        began,
+        served.began_at,
+    )
 
 
 def _change(session: Session, change_id: str | None) -> Change | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,19 +13,25 @@ from sqlalchemy.orm import Session
 from falaj.api import authorization, monitoring_views
 from falaj.api.authorization import Caller
 from falaj.api.monitors import carry_out
-from falaj.api.paging import Page
+from falaj.api.paging import Paging, matching, paged
 from falaj.api.platform import Platform, Shared
-from falaj.api.request_bodies import ReasonBody
+from falaj.api.request_bodies import ReasonBody, RequiredReasonBody
 from falaj.api.route_actions import action
+from falaj.control import releases
 from falaj.control.monitoring import alerts
 from falaj.control.monitoring.triage import Cause
-from falaj.schemas import monitoring
-from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow
+from falaj.schemas import monitoring, states
+from falaj.storage.monitoring_tables import AlertNoteRow, AlertRow, MonitorRow
 from falaj.trust.policy import Action, Resource
 
 router = APIRouter(prefix="/api/v1", tags=["monitoring"])
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Filter = Annotated[str | None, Query(max_length=200)]
+Windows = Annotated[int, Query(ge=1, le=500, description="How many.")]
+Before = Annotated[float | None, Query(ge=0, le=1e11, description="Those that ended before this moment.")]
+_ALERTS = paged("-opened_at", {"opened_at": (AlertRow.opened_at, AlertRow.id)})
+_MONITORS = paged("model", {"model": (MonitorRow.model, MonitorRow.environment, MonitorRow.location)})
+_LAST_WINDOWS = "the last windows, 500 at most; `before` goes back"
 logger = logging.getLogger(__name__)
 
 
@@ -43,12 +49,10 @@ class Mute(ReasonBody):
     for_s: Annotated[float, Field(gt=0, le=365 * 86_400)] = 86_400.0
 
 
-class Overruling(BaseModel):
+class Overruling(RequiredReasonBody):
     """What it is instead, and why."""
 
-    model_config = ConfigDict(extra="forbid")
     verdict: Literal["none", "covariate-shift", "unknown", "performance-loss", "concept-drift", "upstream-fault"]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 @router.put("/locations/{location}/profiles", **action(Action.SERVE))
@@ -63,48 +67,62 @@ def profiles(location: str, counts: Counts, platform: Shared) -> dict[str, Any]:
 
 @router.get("/monitors", response_model=list[monitoring.Monitor], **action(Action.READ, refined=True))
 def monitors(
-    platform: Shared, caller: Caller, environment: Filter = None, model: Filter = None
+    platform: Shared,
+    caller: Caller,
+    page: Annotated[Paging, Depends(_MONITORS)],
+    environment: Filter = None,
+    model: Filter = None,
+    status: Filter = None,
 ) -> list[monitoring.Monitor]:
     """How the monitors of each endpoint stand, of the projects that the caller may read."""
+    filters = {MonitorRow.environment: environment, MonitorRow.model: model, MonitorRow.status: status}
+    query = matching(select(MonitorRow), filters)
     readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
-        return monitoring_views.monitors(session, environment, model, readable)
+        if readable is not None:
+            query = query.where(MonitorRow.model.in_(releases.owned_by(session, readable)))
+        return monitoring_views.monitors(session, page.rows(session, query))
 
 
-@router.get("/models/{model}/drift", response_model=list[monitoring.DriftWindow], **action(Action.READ, refined=True))
+@router.get(
+    "/models/{model}/drift", response_model=list[monitoring.DriftWindow],
+    **action(Action.READ, refined=True, bounded=_LAST_WINDOWS),
+)  # fmt: skip
 def drift(
     model: str,
     platform: Shared,
     caller: Caller,
     environment: Name,
-    windows: Annotated[int, Query(ge=1, le=500)] = 30,
+    windows: Windows = 30,
+    before: Before = None,
 ) -> list[monitoring.DriftWindow]:
     """The last windows of a model in an environment, the earliest first."""
     with platform.database.reading() as session:
         _require_readable(platform, session, caller, model)
-        return monitoring_views.windows(session, model, environment, windows)
+        return monitoring_views.windows(session, model, environment, windows, before)
 
 
 @router.get(
     "/models/{model}/performance", response_model=list[monitoring.PerformanceWindow],
-    **action(Action.READ, refined=True),
+    **action(Action.READ, refined=True, bounded=_LAST_WINDOWS),
 )  # fmt: skip
 def performance(
     model: str,
     platform: Shared,
     caller: Caller,
     environment: Name,
-    windows: Annotated[int, Query(ge=1, le=500)] = 30,
+    windows: Windows = 30,
+    before: Before = None,
 ) -> list[monitoring.PerformanceWindow]:
     """The loss of the last windows of a model in an environment, with labels that have come since."""
     with platform.database.reading() as session:
         _require_readable(platform, session, caller, model)
-        return monitoring_views.performance(session, model, environment, windows)
+        return monitoring_views.performance(session, model, environment, windows, before)
 
 
 @router.get(
     "/models/{model}/recalibrations", response_model=list[monitoring.Recalibration],
-    **action(Action.READ, refined=True),
+    **action(Action.READ, refined=True, bounded="one a location that serves the model, and arm"),
 )  # fmt: skip
 def recalibrations(
     model: str, platform: Shared, caller: Caller, environment: Filter = None
@@ -119,24 +137,21 @@ def recalibrations(
 def list_alerts(
     platform: Shared,
     caller: Caller,
-    page: Page,
+    page: Annotated[Paging, Depends(_ALERTS)],
     unfinished: Annotated[bool, Query(alias="open")] = False,
     environment: Filter = None,
     model: Filter = None,
+    state: states.AlertState | None = None,
 ) -> list[monitoring.Alert]:
     """The newest alerts first, of the projects that the caller may read."""
-    query = select(AlertRow)
+    filters = {AlertRow.environment: environment or None, AlertRow.model: model or None, AlertRow.state: state}
+    query = matching(select(AlertRow), filters)
     if unfinished:
         query = query.where(AlertRow.state != "resolved")
-    if environment:
-        query = query.where(AlertRow.environment == environment)
-    if model:
-        query = query.where(AlertRow.model == model)
     if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(AlertRow.project.in_(readable))
     with platform.database.reading() as session:
-        rows = page.rows(session, query, (AlertRow.opened_at, AlertRow.id))
-        return [monitoring_views.alert(row) for row in rows]
+        return [monitoring_views.alert(row) for row in page.rows(session, query)]
 
 
 @router.get("/alerts/{alert_id}", response_model=monitoring.Alert, **action(Action.READ, refined=True))

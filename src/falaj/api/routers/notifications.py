@@ -27,7 +27,10 @@ class ResendRequest(BaseModel):
     event: Annotated[int, Field(ge=1, lt=2**63)] | None = None
 
 
-@router.get("", response_model=list[notifications.Subscriber], **action(Action.READ))
+@router.get(
+    "", response_model=list[notifications.Subscriber],
+    **action(Action.READ, bounded="one a subscriber of the platform file"),
+)  # fmt: skip
 def list_subscribers(platform: Shared) -> list[notifications.Subscriber]:
     """The subscribers of the platform file, with what they took and what was given up."""
     with platform.database.reading() as session:

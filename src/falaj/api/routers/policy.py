@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
@@ -9,6 +11,7 @@ from falaj.api.authorization import Caller
 from falaj.api.platform import Shared
 from falaj.api.route_actions import Action, action
 from falaj.schemas import policy as documents
+from falaj.schemas import states
 from falaj.trust import policy
 from falaj.trust.policy import Resource
 
@@ -33,13 +36,19 @@ class Question(BaseModel):
         return Resource(kind, name, project=self.project, environment=self.environment)
 
 
-@router.get("/rules", response_model=list[documents.PolicyRule], **action(Action.READ, refined=True))
+@router.get(
+    "/rules", response_model=list[documents.PolicyRule],
+    **action(Action.READ, refined=True, bounded="one a rule of the platform and of the platform file"),
+)  # fmt: skip
 def rules(platform: Shared) -> list[documents.PolicyRule]:
     """Every policy in force: those of the platform, then those of the organisation."""
     with platform.database.reading() as session:
         policy_rules = policy.effective_policies(session).rules.values()
     return [
-        documents.PolicyRule(each.id, each.effect, each.explanation, each.source, each.text) for each in policy_rules
+        documents.PolicyRule(
+            each.id, cast("states.PolicyEffect", each.effect), each.explanation, each.source, each.text
+        )
+        for each in policy_rules
     ]
 
 

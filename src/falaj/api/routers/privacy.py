@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.api import dsar
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, matching, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.resources import TENANT
@@ -20,9 +22,10 @@ from falaj.control import compliance as privacy
 from falaj.control.changes.compliance import posture_of
 from falaj.control.compliance import dsar_requests, evaluation, incidents
 from falaj.core.principal import Principal
-from falaj.schemas import api
+from falaj.schemas import api, states
 from falaj.schemas import privacy as documents
-from falaj.storage.privacy_tables import IncidentRow, SubjectRequestRow
+from falaj.storage import ReleaseRow
+from falaj.storage.privacy_tables import IncidentRow, PrivacyRecordRow, SubjectRequestRow
 from falaj.trust import lineage, settings
 from falaj.trust.policy import ForbiddenError, PolicyDecision, Resource
 
@@ -33,6 +36,17 @@ Line = Annotated[str, StringConstraints(max_length=200)]
 RequiredText = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Moment = Annotated[float, Field(ge=0, le=1e11)]
 SubjectText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+_RECORDS = paged("-made_at", {"made_at": (PrivacyRecordRow.made_at, PrivacyRecordRow.id)})
+_INCIDENTS = paged("-learned_at", {
+    "learned_at": (IncidentRow.learned_at, IncidentRow.id),
+    "notify_by": (IncidentRow.notify_by, IncidentRow.id),
+})  # fmt: skip
+_REQUESTS = paged("-received_at", {
+    "received_at": (SubjectRequestRow.received_at, SubjectRequestRow.id),
+    "due_at": (SubjectRequestRow.due_at, SubjectRequestRow.id),
+})  # fmt: skip
+_ACTIVITIES = paged("release", {"release": (ReleaseRow.model,)})
 
 
 class PrivacyRecordCreate(BaseModel):
@@ -97,10 +111,13 @@ class ErasureRequest(SubjectBody, RequiredReasonBody):
 
 
 @router.get("/privacy/records", response_model=list[documents.PrivacyRecord], **action(Action.READ))
-def list_records(platform: Shared) -> list[documents.PrivacyRecord]:
+def list_records(
+    platform: Shared, page: Annotated[Paging, Depends(_RECORDS)], model: Line | None = None
+) -> list[documents.PrivacyRecord]:
     """The records that count or have counted, the newest first; withdrawn and forged ones are not among them."""
     with platform.database.reading() as session:
-        return [_record(session, each) for each in privacy.believed(session, platform.keyring)]
+        rows = page.rows(session, matching(privacy.not_withdrawn(), {PrivacyRecordRow.model: model}))
+        return [_record(session, each) for each in privacy.verified(rows, platform.keyring)]
 
 
 @router.post(
@@ -126,10 +143,17 @@ def withdraw(record_id: Id, why: RequiredReasonBody, platform: Shared, caller: C
 
 
 @router.get("/privacy/incidents", response_model=list[documents.Incident], **action(Action.READ))
-def list_incidents(platform: Shared) -> list[documents.Incident]:
-    """All incidents, those that are not closed first, by when they must be notified."""
+def list_incidents(
+    platform: Shared,
+    page: Annotated[Paging, Depends(_INCIDENTS)],
+    unfinished: Annotated[bool, Query(alias="open")] = False,
+) -> list[documents.Incident]:
+    """The incidents that were learned of last first; with `open`, those that are not closed."""
+    query = select(IncidentRow)
+    if unfinished:
+        query = query.where(IncidentRow.state != incidents.CLOSED)
     with platform.database.reading() as session:
-        return [_incident(row, platform.now()) for row in incidents.incidents(session)]
+        return [_incident(row, platform.now()) for row in page.rows(session, query)]
 
 
 @router.post("/privacy/incidents", response_model=documents.Incident, status_code=201, **action(Action.MANAGE_PRIVACY))
@@ -165,10 +189,17 @@ def close_incident(incident_id: Id, why: RequiredReasonBody, platform: Shared, c
 
 
 @router.get("/privacy/requests", response_model=list[documents.SubjectRequest], **action(Action.READ))
-def list_requests(platform: Shared) -> list[documents.SubjectRequest]:
-    """What people asked for, the open ones first, by when they are due."""
+def list_requests(
+    platform: Shared,
+    page: Annotated[Paging, Depends(_REQUESTS)],
+    unfinished: Annotated[bool, Query(alias="open")] = False,
+) -> list[documents.SubjectRequest]:
+    """What people asked for, the newest first; with `open`, what is not closed."""
+    query = select(SubjectRequestRow)
+    if unfinished:
+        query = query.where(SubjectRequestRow.state != dsar_requests.CLOSED)
     with platform.database.reading() as session:
-        return [_request(row, platform.now()) for row in dsar_requests.requests(session)]
+        return [_request(row, platform.now()) for row in page.rows(session, query)]
 
 
 @router.post(
@@ -220,7 +251,10 @@ def index(platform: Shared, caller: Caller) -> documents.IndexedSnapshots:
     return dsar.search_again(platform, caller)
 
 
-@router.get("/privacy/labels", response_model=list[documents.DataLabel], **action(Action.READ))
+@router.get(
+    "/privacy/labels", response_model=list[documents.DataLabel],
+    **action(Action.READ, bounded="one a source of data that reached it"),
+)  # fmt: skip
 def labels(platform: Shared, node: Annotated[str, Query(max_length=320)]) -> list[documents.DataLabel]:
     """What the data is that reached a release, run or artifact, and which laws it is under."""
     with platform.database.reading() as session:
@@ -235,10 +269,10 @@ def labels(platform: Shared, node: Annotated[str, Query(max_length=320)]) -> lis
 
 
 @router.get("/privacy/processing", response_model=list[documents.ProcessingActivity], **action(Action.READ))
-def processing(platform: Shared) -> list[documents.ProcessingActivity]:
+def processing(platform: Shared, page: Annotated[Paging, Depends(_ACTIVITIES)]) -> list[documents.ProcessingActivity]:
     """Records of processing, generated from lineage; the pack must be on."""
     with platform.database.reading() as session:
-        activity_list = evaluation.activities(_posture(platform, session))
+        activity_list = page.named(evaluation.activities(_posture(platform, session)), lambda each: each.release)
     return [api.decode(documents.ProcessingActivity, _plain(asdict(each))) for each in activity_list]
 
 
@@ -283,7 +317,8 @@ def _record(session: Session, record: privacy.ComplianceRecord) -> documents.Pri
 
 def _incident(row: IncidentRow, now: float) -> documents.Incident:
     return documents.Incident(
-        row.id, row.title, row.state, row.learned_at, row.notify_by, row.notified_at, row.closed_at,
+        row.id, row.title, cast("states.IncidentState", row.state), row.learned_at, row.notify_by,
+        row.notified_at, row.closed_at,
         incidents.overdue(row, now), row.data,
     )  # fmt: skip
 
@@ -291,8 +326,8 @@ def _incident(row: IncidentRow, now: float) -> documents.Incident:
 def _request(row: SubjectRequestRow, now: float) -> documents.SubjectRequest:
     return documents.SubjectRequest(
         row.id,
-        row.kind,
-        row.state,
+        cast("states.SubjectRequestKind", row.kind),
+        cast("states.SubjectRequestState", row.state),
         row.received_at,
         row.due_at,
         row.closed_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.resources import TENANT
 from falaj.api.route_actions import Action, action
@@ -38,6 +39,7 @@ from falaj.trust.policy import Resource
 from falaj.trust.secrets import is_sealed
 
 router = APIRouter(prefix="/api/v1", tags=["projects"])
+_PROJECTS = paged("name", {"name": (ProjectRow.name,), "created_at": (ProjectRow.created_at, ProjectRow.name)})
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 _ZERO_COMMIT = "0" * 40
 
@@ -88,13 +90,13 @@ def register(new_project: NewProject, platform: Shared, caller: Caller) -> api.P
 
 
 @router.get("/projects", response_model=list[api.Project], **action(Action.READ, refined=True))
-def list_projects(platform: Shared, caller: Caller) -> list[api.Project]:
+def list_projects(platform: Shared, caller: Caller, page: Annotated[Paging, Depends(_PROJECTS)]) -> list[api.Project]:
     """The projects that the caller may read, by name."""
-    query = select(ProjectRow).order_by(ProjectRow.name)
+    query = select(ProjectRow)
     if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(ProjectRow.name.in_(readable))
     with platform.database.reading() as session:
-        return [views.project(row) for row in session.scalars(query)]
+        return [views.project(row) for row in page.rows(session, query)]
 
 
 @router.post("/triggers/push", response_model=api.Triggered, **action(Action.TRIGGER, refined=True))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, StringConstraints
 from sqlalchemy import select
 
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
-from falaj.api.paging import Page
+from falaj.api.paging import Paging, matching, paged
 from falaj.api.platform import Shared
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.route_actions import Action, action
 from falaj.control import releases
-from falaj.schemas import api
+from falaj.schemas import api, states
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.trust.identity import require_recent_login
 
@@ -22,12 +23,20 @@ router = APIRouter(prefix="/api/v1", tags=["releases"])
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
 
 
-class OwnerUpdate(BaseModel):
+_RELEASES = paged("-created_at", {
+    "created_at": (ReleaseRow.created_at, ReleaseRow.model, ReleaseRow.number),
+    "model": (ReleaseRow.model, ReleaseRow.number),
+})  # fmt: skip
+_ENDPOINTS = paged("environment", {
+    "environment": (EndpointRow.environment, EndpointRow.model, EndpointRow.location),
+    "model": (EndpointRow.model, EndpointRow.environment, EndpointRow.location),
+})  # fmt: skip
+
+
+class OwnerUpdate(RequiredReasonBody):
     """To whom a model goes, and why."""
 
-    model_config = ConfigDict(extra="forbid")
     project: Annotated[str, StringConstraints(max_length=200)]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
 
 
 class ModelOwner(BaseModel):
@@ -38,17 +47,20 @@ class ModelOwner(BaseModel):
 
 
 @router.get("/releases", response_model=list[api.Release], **action(Action.READ, refined=True))
-def list_releases(platform: Shared, caller: Caller, page: Page, model: str | None = None) -> list[api.Release]:
+def list_releases(
+    platform: Shared,
+    caller: Caller,
+    page: Annotated[Paging, Depends(_RELEASES)],
+    model: str | None = None,
+    state: states.ReleaseState | None = None,
+) -> list[api.Release]:
     """The newest releases first, of the projects that the caller may read."""
-    query = select(ReleaseRow)
-    if model:
-        query = query.where(ReleaseRow.model == model)
+    query = matching(select(ReleaseRow), {ReleaseRow.model: model or None, ReleaseRow.state: state})
     readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
         if readable is not None:
             query = query.where(ReleaseRow.model.in_(releases.owned_by(session, readable)))
-        keys = (ReleaseRow.created_at, ReleaseRow.model, ReleaseRow.number)
-        return [views.release(row) for row in page.rows(session, query, keys)]
+        return [views.release(row) for row in page.rows(session, query)]
 
 
 @router.get("/releases/{name}", response_model=api.Release, **action(Action.READ))
@@ -58,7 +70,11 @@ def show(name: str, platform: Shared) -> api.Release:
         return views.release(releases.find(session, name))
 
 
-@router.get("/releases/{name}/evidence", response_model=list[dict[str, Any]], **action(Action.READ))
+@router.get(
+    "/releases/{name}/evidence",
+    response_model=list[dict[str, Any]],
+    **action(Action.READ, bounded="one statement of each kind a release has"),
+)
 def evidence(name: str, platform: Shared) -> list[dict[str, Any]]:
     """The signed envelopes of a release."""
     with platform.database.reading() as session:
@@ -76,11 +92,19 @@ def move(model: ModelName, body: OwnerUpdate, platform: Shared, caller: Caller) 
 
 
 @router.get("/endpoints", response_model=list[api.Endpoint], **action(Action.READ, refined=True))
-def endpoints(platform: Shared, caller: Caller) -> list[api.Endpoint]:
+def endpoints(
+    platform: Shared,
+    caller: Caller,
+    page: Annotated[Paging, Depends(_ENDPOINTS)],
+    environment: str | None = None,
+    model: str | None = None,
+    location: str | None = None,
+) -> list[api.Endpoint]:
     """Every endpoint with what it serves, of the projects that the caller may read."""
-    query = select(EndpointRow).order_by(EndpointRow.environment, EndpointRow.model, EndpointRow.location)
+    filters = {EndpointRow.environment: environment, EndpointRow.model: model, EndpointRow.location: location}
+    query = matching(select(EndpointRow), filters)
     readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
         if readable is not None:
             query = query.where(EndpointRow.model.in_(releases.owned_by(session, readable)))
-        return [views.endpoint(row) for row in session.scalars(query)]
+        return [views.endpoint(row) for row in page.rows(session, query)]

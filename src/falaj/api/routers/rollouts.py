@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from falaj.api import authorization
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import ReasonBody
 from falaj.api.route_actions import action
 from falaj.control import changes
 from falaj.schemas import rollouts
 from falaj.statistics.rollout import Command
+from falaj.storage import ProcessRow
 from falaj.trust.policy import Action
 
 router = APIRouter(prefix="/api/v1", tags=["rollouts"])
+_ROLLOUTS = paged("-created_at", {"created_at": (ProcessRow.created_at, ProcessRow.id)})
 
 
 @router.get("/rollouts", response_model=list[rollouts.Rollout], **action(Action.READ, refined=True))
 def list_rollouts(
     platform: Shared,
     caller: Caller,
+    page: Annotated[Paging, Depends(_ROLLOUTS)],
     endpoint: Annotated[str | None, Query(max_length=320)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> list[rollouts.Rollout]:
     """The newest rollouts first, of the projects that the caller may read; of one endpoint, if one is named."""
     readable = authorization.readable(platform, caller)
     with platform.database.reading() as session:
-        return [rollouts.rollout_of(each) for each in changes.rollouts(session, endpoint, limit, readable)]
+        chosen = partial(changes.chosen_rollouts, session, endpoint=endpoint, projects=readable)
+        rows = page.passing(session, changes.deployments(), lambda batch: [each.process for each in chosen(batch)])
+        return [rollouts.rollout_of(each) for each in chosen(rows)]
 
 
 @router.get("/rollouts/{rollout_id:path}", response_model=rollouts.Rollout, **action(Action.READ, refined=True))

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, matching, paged
 from falaj.api.platform import Shared
 from falaj.api.route_actions import Action, action
 from falaj.build.pipeline.node_files import step_log
 from falaj.control.runs import queue
 from falaj.core.errors import NotFoundError
-from falaj.schemas import api
+from falaj.schemas import api, states
 from falaj.schemas.run_facts import facts_of
 from falaj.schemas.run_filter import Condition, parse_filter, passes
 from falaj.storage import RunRow, StepRunRow
 from falaj.trust.policy import Resource
 
-_MOST_FILTERED = 5_000
-
+_RUNS = paged("-created_at", {
+    "created_at": (RunRow.created_at, RunRow.id),
+    "project": (RunRow.project, RunRow.created_at, RunRow.id),
+    "state": (RunRow.state, RunRow.created_at, RunRow.id),
+})  # fmt: skip
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
 
@@ -52,38 +56,33 @@ def start(body: NewRun, platform: Shared, caller: Caller) -> api.Run:
 def list_runs(
     platform: Shared,
     caller: Caller,
+    page: Annotated[Paging, Depends(_RUNS)],
     project: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    state: states.RunState | None = None,
+    model: str | None = None,
     filter: Annotated[str, Query(max_length=1000)] = "",  # noqa: A002 - the name in the address
 ) -> list[api.Run]:
-    """The newest runs first, of the projects that the caller may read; of a filter, those of the last 5,000 that pass.
+    """The newest runs first, of the projects that the caller may read.
 
-    The filter is `NAME < VALUE and ...`, with names such as `gate.brier`, `param.depth`, `metric.auc` and `state`.
+    The filter is `NAME < VALUE and ...`, with names such as `gate.brier`, `param.depth`, `metric.auc` and `state`. A
+    page goes through 5,000 runs for it at most: the list ends where no next page is linked, not with a short page.
     """
     conditions = parse_filter(filter) if filter else ()
-    query = select(RunRow).order_by(RunRow.created_at.desc()).limit(_MOST_FILTERED if conditions else limit)
-    if project:
-        query = query.where(RunRow.project == project)
+    query = matching(select(RunRow), {RunRow.project: project or None, RunRow.state: state, RunRow.model: model})
     if (readable := authorization.readable(platform, caller)) is not None:
         query = query.where(RunRow.project.in_(readable))
     with platform.database.reading() as session:
-        if conditions:
-            return list(islice(_passing(session, query, conditions), limit))
-        return [views.run(row) for row in session.scalars(query)]
+        if not conditions:
+            return [views.run(row) for row in page.rows(session, query)]
+        return [views.run(row) for row in page.passing(session, query, partial(_passing, session, conditions))]
 
 
-def _passing(session: Session, query: Select[RunRow], conditions: tuple[Condition, ...]) -> Iterator[api.Run]:
-    """The runs that pass, without their steps; steps are read for a hundred runs at once."""
-    row_stream = session.scalars(query)
-    while rows := row_stream.fetchmany(100):
-        steps: dict[str, list[StepRunRow]] = {row.id: [] for row in rows}
-        for step in session.scalars(
-            select(StepRunRow).where(StepRunRow.run_id.in_(steps)).order_by(StepRunRow.position)
-        ):
-            steps[step.run_id].append(step)
-        for row in rows:
-            if passes(conditions, facts_of(views.run(row, steps[row.id]))):
-                yield views.run(row)
+def _passing(session: Session, conditions: tuple[Condition, ...], rows: Sequence[RunRow]) -> Iterator[RunRow]:
+    """The runs that pass; the steps of all are read at once."""
+    steps: dict[str, list[StepRunRow]] = {row.id: [] for row in rows}
+    for step in session.scalars(select(StepRunRow).where(StepRunRow.run_id.in_(steps)).order_by(StepRunRow.position)):
+        steps[step.run_id].append(step)
+    return (row for row in rows if passes(conditions, facts_of(views.run(row, steps[row.id]))))
 
 
 @router.get("/{run_id}", response_model=api.Run, **action(Action.READ))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import select
 
 from falaj.api.authorization import Caller
 from falaj.api.drift import surroundings
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.config.platform_file import PlatformFile, parse_platform
@@ -24,6 +26,8 @@ router = APIRouter(prefix="/api/v1/platform", tags=["settings"])
 
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 PolicyText = Annotated[str, StringConstraints(max_length=256 * 1024)]
+
+_VERSIONS = paged("-version", {"version": (SettingsRow.version,)})
 
 
 class SentFile(BaseModel):
@@ -62,10 +66,10 @@ def show(platform: Shared) -> documents.SettingsInForce:
 
 
 @router.get("/versions", response_model=list[documents.SettingsVersion], **action(Action.READ))
-def versions(platform: Shared, limit: Annotated[int, Query(ge=1, le=500)] = 20) -> list[documents.SettingsVersion]:
+def versions(platform: Shared, page: Annotated[Paging, Depends(_VERSIONS)]) -> list[documents.SettingsVersion]:
     """The applied versions, the newest first."""
     with platform.database.reading() as session:
-        return [_version(row) for row in settings.history(session, limit)]
+        return [_version(row) for row in page.rows(session, select(SettingsRow))]
 
 
 @router.post("/plan", response_model=documents.SettingsPlan, **action(Action.READ))

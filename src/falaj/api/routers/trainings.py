@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from falaj.api import authorization
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.route_actions import Action, action
 from falaj.api.routers.projects import bounded, webhook_purpose
 from falaj.config.retrain import parse_window
@@ -25,13 +27,14 @@ from falaj.control.retraining.overview import overview
 from falaj.core.errors import FalajError, NotFoundError, UsageError
 from falaj.core.principal import Principal
 from falaj.schemas import retraining
-from falaj.storage import Database, ProjectRow
+from falaj.storage import Database, ProjectRow, ReleaseRow
 from falaj.storage.retraining_tables import TrainingRequestRow
 from falaj.trust.policy import Resource
 from falaj.trust.secrets import is_sealed
 
 router = APIRouter(prefix="/api/v1", tags=["trainings"])
 _LARGEST_EVENT = 1_000_000
+_TRIGGERS = paged("model", {"model": (ReleaseRow.model,)})
 
 
 class EventRefusedError(FalajError):
@@ -40,11 +43,9 @@ class EventRefusedError(FalajError):
     code, status, exit_code = "trainings.event-refused", 403, 1
 
 
-class TrainingRequest(BaseModel):
+class TrainingCreate(RequiredReasonBody):
     """A training that somebody asks for."""
 
-    model_config = ConfigDict(extra="forbid")
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
     window: Annotated[str, StringConstraints(max_length=100)] = ""
     beyond_budget: bool = False
     occasion: Annotated[str | None, Field(max_length=100)] = None
@@ -52,7 +53,10 @@ class TrainingRequest(BaseModel):
 
 @router.get("/triggers", response_model=list[retraining.ModelTriggers], **action(Action.READ, refined=True))
 def list_triggers(
-    platform: Shared, caller: Caller, model: Annotated[str | None, Query(max_length=200)] = None
+    platform: Shared,
+    caller: Caller,
+    page: Annotated[Paging, Depends(_TRIGGERS)],
+    model: Annotated[str | None, Query(max_length=200)] = None,
 ) -> list[retraining.ModelTriggers]:
     """What starts trainings of the models that the caller may read, and the last requests for one."""
     readable = authorization.readable(platform, caller)
@@ -61,7 +65,8 @@ def list_triggers(
         visible_triggers = [each for each in model_triggers if readable is None or each.project in readable]
         if model and not visible_triggers:
             raise NotFoundError(f"no model '{model}' that could be trained again", code="retraining.model")
-        return [overview(session, each, platform.now()) for each in visible_triggers]
+        shown = page.named(visible_triggers, lambda each: each.release.model)
+        return [overview(session, each, platform.now()) for each in shown]
 
 
 @router.post(
@@ -70,7 +75,7 @@ def list_triggers(
     response_model=retraining.TrainingRequest,
     **action(Action.RUN, refined=True),
 )
-def request(model: str, body: TrainingRequest, platform: Shared, caller: Caller) -> retraining.TrainingRequest:
+def request(model: str, body: TrainingCreate, platform: Shared, caller: Caller) -> retraining.TrainingRequest:
     """Ask for a training; it starts, waits or is refused, and the answer says why."""
     _permitted(platform, caller, model, Action.RUN)
     if body.beyond_budget:

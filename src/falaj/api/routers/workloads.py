@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from falaj.api.agent_mtls import AUTHORITY_PATH, ENROL_PATH, RETURN_PATH
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.core.principal import PrincipalKind
 from falaj.schemas import workload
+from falaj.storage.workload_tables import EnrolmentRow
 from falaj.supply_chain.attestations.keyring import TRUSTED
 from falaj.supply_chain.certificates import workload_certificates as certificates
 from falaj.supply_chain.certificates.errors import PeerRefusedError
@@ -27,6 +29,8 @@ router = APIRouter(tags=["locations"])
 
 LocationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 RequestText = Annotated[str, StringConstraints(max_length=8192)]
+
+_LOCATIONS = paged("location", {"location": (EnrolmentRow.location,)})
 
 
 class InvitationCreate(BaseModel):
@@ -53,10 +57,11 @@ class CertificateRequest(BaseModel):
 
 
 @router.get("/api/v1/locations", response_model=list[workload.Location], **action(Action.READ))
-def list_locations(platform: Shared) -> list[workload.Location]:
+def list_locations(platform: Shared, page: Annotated[Paging, Depends(_LOCATIONS)]) -> list[workload.Location]:
     """Every location with the state of its agent, by name."""
     with platform.database.reading() as session:
-        return [workload.Location(**vars(each)) for each in agent_certificates.members(session, platform.now())]
+        members = page.named(agent_certificates.members(session, platform.now()), lambda each: each.location)
+        return [workload.Location(**vars(each)) for each in members]
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -10,8 +11,9 @@ import typer
 
 from falaj.cli.commands.changes import moment
 from falaj.cli.connection import open_client
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
+from falaj.cli.paging import first_rows
 from falaj.core.errors import UsageError
 
 
@@ -20,14 +22,13 @@ def list_entries(
     subject: Annotated[str, typer.Option(help="About this, such as change/0gq3bd857fxj.")] = "",
     actor: Annotated[str, typer.Option(help="By this one, such as user:ana.")] = "",
     since: Annotated[str, typer.Option(help="Not before this time, as 2026-12-05T09:00+04:00.")] = "",
-    before: Annotated[int | None, typer.Option(help="Entries before this number: the next page.")] = None,
-    limit: Annotated[int, typer.Option(help="How many.")] = 30,
+    limit: LimitOption = 30,
+    everything: EveryOption = False,
     json: JsonOption = False,
 ) -> None:
     """List the newest entries."""
-    names = {"kind": kind or None, "subject": subject or None, "actor": actor or None}
-    bounds = {"since": moment(since) if since else None, "before": before, "limit": limit}
-    log_entries = open_client().audit.entries({**names, **bounds})
+    entries = partial(open_client().audit.entries, kind, subject, actor, moment(since) if since else 0.0)
+    log_entries = first_rows(entries, None if everything else limit)
     if json:
         emit_json(log_entries)
         return

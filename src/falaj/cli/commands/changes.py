@@ -13,6 +13,7 @@ from falaj.cli.commands.federation import BrowserOption, prove_by_key
 from falaj.cli.connection import open_client
 from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, styled
+from falaj.cli.paging import first_rows
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.sdk.credentials import Credentials
@@ -61,8 +62,11 @@ def list_changes(
     json: JsonOption = False,
 ) -> None:
     """List the newest changes."""
-    most = None if everything else limit
-    change_list = open_client().changes.list(open_only=unfinished, environment=environment, limit=most)
+    changes = open_client().changes
+    change_list = first_rows(
+        lambda most: changes.list(open_only=unfinished, environment=environment, limit=most),
+        None if everything else limit,
+    )
     if json:
         emit_json(change_list)
         return

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj.cli.commands.federation import log_in_by_browser
 from falaj.cli.connection import open_client
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import clock, emit, emit_json, emit_table
+from falaj.cli.paging import first_rows
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 from falaj.sdk import Client, ProblemError
@@ -97,9 +99,15 @@ def create_token(
     emit(f"acts as {issued.token.account} for {', '.join(issued.token.actions)} until {clock(issued.token.expires_at)}")
 
 
-def list_tokens(services: ServicesOption = False, json: JsonOption = False) -> None:
+def list_tokens(
+    services: ServicesOption = False,
+    limit: LimitOption = 50,
+    everything: EveryOption = False,
+    json: JsonOption = False,
+) -> None:
     """List tokens, without their secrets."""
-    token_list = open_client().identity.tokens(services=services)
+    tokens = partial(open_client().identity.tokens, services=services)
+    token_list = first_rows(tokens, None if everything else limit)
     if json:
         emit_json(token_list)
         return

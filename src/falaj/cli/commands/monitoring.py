@@ -12,6 +12,7 @@ from falaj.cli.heat_map import heat_map
 from falaj.cli.heat_picture import heat_picture
 from falaj.cli.options import JsonOption, LimitOption
 from falaj.cli.output import ago, clock, emit, emit_json, emit_table, shortened, styled
+from falaj.cli.paging import first_rows
 from falaj.cli.recalibration_view import recalibration_lines
 from falaj.config.quantities import parse_duration
 
@@ -148,7 +149,10 @@ def list_alerts(
 ) -> None:
     """List the open alerts."""
     monitoring = open_client().monitoring
-    alert_list = monitoring.alerts(open_only=not everything, environment=environment, model=model, limit=limit)
+    alert_list = first_rows(
+        lambda most: monitoring.alerts(open_only=not everything, environment=environment, model=model, limit=most),
+        limit,
+    )
     if json:
         emit_json(alert_list)
         return

@@ -71,7 +71,7 @@ def status(json: JsonOption = False) -> None:
     parts = dict(state["parts"]) if state else {}
     try:
         client = open_client(home)
-        health, endpoints = client.health(), client.endpoints()
+        health, endpoints = client.health(), list(client.endpoints())
     except ServerUnreachableError:
         health, endpoints = None, []
     if json:

@@ -117,7 +117,7 @@ def verify_record(
 
 def list_breaches(json: JsonOption = False) -> None:
     """List breaches, open and overdue ones first."""
-    incident_list = open_client().privacy.incidents()
+    incident_list = sorted(open_client().privacy.incidents(), key=lambda each: (each.state == "closed", each.notify_by))
     if json:
         emit_json(incident_list)
         return
@@ -159,7 +159,7 @@ def close_breach(
 
 def list_requests(json: JsonOption = False) -> None:
     """List the requests of data subjects, open and overdue ones first."""
-    request_list = open_client().privacy.requests()
+    request_list = sorted(open_client().privacy.requests(), key=lambda each: (each.state == "closed", each.due_at))
     if json:
         emit_json(request_list)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from falaj.cli.connection import open_client
 from falaj.cli.model_card import markdown
 from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
+from falaj.cli.paging import first_rows
 from falaj.core.home import Home
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def list_releases(
     if models:
         _list_models(model, json)
         return
-    release_list = open_client().releases(model or None, None if everything else limit)
+    release_list = first_rows(partial(open_client().releases, model or None), None if everything else limit)
     if json:
         emit_json(release_list)
         return

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj.cli.connection import open_client
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
+from falaj.cli.paging import first_rows
 from falaj.cli.rollout_picture import picture_of
 from falaj.cli.rollout_view import ENDED, lines_of, verdict
 
@@ -25,10 +27,12 @@ _POLL_S = 0.5
 
 def list_rollouts(
     endpoint: Annotated[str, typer.Option(help="Of this endpoint only, as environment/model.")] = "",
+    limit: LimitOption = 50,
+    everything: EveryOption = False,
     json: JsonOption = False,
 ) -> None:
     """List the newest rollouts."""
-    rollout_list = open_client().rollouts.list(endpoint)
+    rollout_list = first_rows(partial(open_client().rollouts.list, endpoint), None if everything else limit)
     if json:
         emit_json(rollout_list)
         return

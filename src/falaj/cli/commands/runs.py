@@ -10,8 +10,9 @@ import typer
 
 from falaj.cli.commands.run_inspection import follow
 from falaj.cli.connection import open_client
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
+from falaj.cli.paging import first_rows
 from falaj.core.errors import UsageError
 
 SetOption = Annotated[list[str], typer.Option("--set", help="STEP.PARAMETER=VALUE, as often as needed.")]
@@ -35,12 +36,21 @@ def run(
 
 def list_runs(
     project: Annotated[str, typer.Option(help="Of this project only.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    state: Annotated[str, typer.Option(help="In this state only, such as failed.")] = "",
     condition: Annotated[str, typer.Option("--filter", help="Such as 'gate.brier < 0.2 and param.depth > 3'.")] = "",
+    sort: Annotated[
+        str, typer.Option(help="By created_at, project or state; - for the largest first.")
+    ] = "-created_at",
+    limit: LimitOption = 20,
+    everything: EveryOption = False,
     json: JsonOption = False,
 ) -> None:
     """List the newest runs."""
-    run_list = open_client().runs(project or None, limit, condition)
+    runs = open_client().runs
+    run_list = first_rows(
+        lambda most: runs(project or None, most, condition, state=state or None, sort=sort),
+        None if everything else limit,
+    )
     if json:
         emit_json(run_list)
         return

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falaj.cli.connection import open_client
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import emit, emit_json, emit_table, styled
+from falaj.cli.paging import first_rows
 from falaj.core.errors import UsageError
 from falaj.sdk import Endpoint
 
@@ -91,9 +93,16 @@ def _by_class(classes: Sequence[object], shares: Sequence[float]) -> str:
     return ", ".join(f"{name} {share:.4f}" for name, share in zip(classes, shares, strict=True))
 
 
-def list_endpoints(json: JsonOption = False) -> None:
+def list_endpoints(
+    environment: Annotated[str, typer.Option(help="Of this environment only.")] = "",
+    model: Annotated[str, typer.Option(help="Of this model only.")] = "",
+    limit: LimitOption = 200,
+    everything: EveryOption = False,
+    json: JsonOption = False,
+) -> None:
     """List endpoints and what they serve."""
-    endpoint_list = open_client().endpoints()
+    endpoints = partial(open_client().endpoints, environment or None, model or None)
+    endpoint_list = first_rows(endpoints, None if everything else limit)
     if json:
         emit_json(endpoint_list)
         return

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from falaj.cli.connection import open_client
-from falaj.cli.options import JsonOption
+from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import clock, emit, emit_json, emit_table, shortened, styled
+from falaj.cli.paging import first_rows
 from falaj.config.platform_file import load_platform
 from falaj.core.home import Home
 
@@ -67,9 +68,9 @@ def show(
         _emit_held(active_settings)
 
 
-def versions(json: JsonOption = False) -> None:
-    """List the applied versions."""
-    version_list = open_client().settings.versions()
+def versions(limit: LimitOption = 50, everything: EveryOption = False, json: JsonOption = False) -> None:
+    """List the applied versions, the newest first."""
+    version_list = first_rows(open_client().settings.versions, None if everything else limit)
     if json:
         emit_json(version_list)
         return

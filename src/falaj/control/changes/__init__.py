@@ -11,7 +11,15 @@ from falaj.control.changes.context import CONTROLLER, ChangeContext, unknown
 from falaj.control.changes.implementation import carry_out, complete_change, decisions_about, decisions_for, renew
 from falaj.control.changes.request import ChangeRequest, request, request_automatic
 from falaj.control.changes.rollback import archive, restore, retire, revoke, roll_back
-from falaj.control.changes.rollout_control import Steering, find_rollout, rollouts, steer, unknown_rollout
+from falaj.control.changes.rollout_control import (
+    Steering,
+    chosen_rollouts,
+    deployments,
+    find_rollout,
+    rollouts,
+    steer,
+    unknown_rollout,
+)
 from falaj.control.changes.signed_requests import why_not_deployed
 from falaj.control.changes.states import OPEN, PASSED, ChangeState, transition
 from falaj.control.changes.timers import on_due
@@ -30,9 +38,11 @@ __all__ = [
     "archive",
     "cancel",
     "carry_out",
+    "chosen_rollouts",
     "complete_change",
     "decisions_about",
     "decisions_for",
+    "deployments",
     "find_rollout",
     "on_due",
     "reject",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from falaj.control.changes.assessment import facts_of
@@ -67,11 +68,26 @@ def rollouts(
         limit: How many at most.
         projects: Of these only; None for all.
     """
-    query = select(ProcessRow).where(ProcessRow.kind == "deployment").order_by(ProcessRow.created_at.desc())
-    steerings = (_require_steering(session, process) for process in session.scalars(query) if _judges(process))
-    of_projects = (each for each in steerings if projects is None or each.change.project in projects)
-    mine = (each for each in of_projects if endpoint is None or each.endpoint == endpoint)
-    return [each for _, each in zip(range(limit), mine, strict=False)]
+    processes = session.scalars(deployments().order_by(ProcessRow.created_at.desc(), ProcessRow.id.desc()))
+    mine = (each for process in processes for each in chosen_rollouts(session, [process], endpoint, projects))
+    return list(islice(mine, limit))
+
+
+def deployments() -> Select[ProcessRow]:
+    """All deployments, in no order; those that are compared with another release are rollouts."""
+    return select(ProcessRow).where(ProcessRow.kind == "deployment")
+
+
+def chosen_rollouts(
+    session: Session, processes: Sequence[ProcessRow], endpoint: str | None, projects: Collection[str] | None
+) -> list[Steering]:
+    """Those of some deployments that are rollouts of an endpoint and of projects, in the same order; None for all."""
+    candidates = [each for each in processes if _judges(each) and endpoint in (None, deployment_of(each).endpoint)]
+    concluded = {deployment_of(each).concludes for each in candidates}
+    query = select(ChangeRow).where(ChangeRow.id.in_(concluded))
+    changes = session.scalars(query).all()  # at once: the session has them when each is asked for below
+    steerings = [_require_steering(session, process) for process in candidates] if changes else []
+    return [each for each in steerings if projects is None or each.change.project in projects]
 
 
 def find_rollout(session: Session, rollout_id: str) -> Steering:

@@ -49,7 +49,7 @@ from falaj.control.compliance.records import (
     why_not,
 )
 from falaj.control.compliance.regimes import LAWS, LegalEntity, Regime, entity_of, leaves, regimes_of, regimes_of_all
-from falaj.control.compliance.register import believed, envelopes, register, withdraw
+from falaj.control.compliance.register import believed, envelopes, not_withdrawn, register, verified, withdraw
 from falaj.control.compliance.retention import RetainedSnapshot, locked_until, locks, longest_s
 from falaj.control.compliance.rules import locks_now, predictions_locked_s, rules_in_force
 from falaj.control.compliance.subject_index import (
@@ -121,6 +121,7 @@ __all__ = [
     "models_of",
     "needs_assessment",
     "needs_bias_evaluation",
+    "not_withdrawn",
     "note_erased",
     "predictions_locked_s",
     "raise_labels",
@@ -140,6 +141,7 @@ __all__ = [
     "tombstone",
     "transfers_of",
     "unsearched",
+    "verified",
     "why_not",
     "withdraw",
 ]

@@ -6,12 +6,12 @@ The row is an index; what counts is read from the signed statement, so that a ch
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from falaj.control.compliance.errors import BadRecordError, PrivacyStateError, UnknownPrivacyError
@@ -104,10 +104,20 @@ def believed(session: Session, keyring: Keyring, model: str | None = None) -> tu
         keyring: Of the installation that signed them.
         model: Only those about this model, or about every one; None for all.
     """
-    query = select(PrivacyRecordRow).where(PrivacyRecordRow.withdrawn_at.is_(None))
+    query = not_withdrawn()
     if model is not None:
         query = query.where(PrivacyRecordRow.model.in_(["", model]))
     rows = session.scalars(query.order_by(PrivacyRecordRow.made_at.desc(), PrivacyRecordRow.id))
+    return verified(rows, keyring)
+
+
+def not_withdrawn() -> Select[PrivacyRecordRow]:
+    """The records that nobody withdrew, in no order."""
+    return select(PrivacyRecordRow).where(PrivacyRecordRow.withdrawn_at.is_(None))
+
+
+def verified(rows: Iterable[PrivacyRecordRow], keyring: Keyring) -> tuple[ComplianceRecord, ...]:
+    """The records of rows whose signatures hold, in the same order."""
     signer = keyring.signer_for(PRIVACY)
     keys = {signer.key_id: TrustedKey(signer.public_pem, frozenset({PRIVACY}))}
     return tuple(record for row in rows if (record := _read(row, keys)))

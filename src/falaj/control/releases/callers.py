@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from falaj.control.releases.endpoints import endpoints_of, next_version, subject_of
@@ -105,15 +104,15 @@ def revoke(session: Session, environment: str, model: str, name: str, actor: str
     return row
 
 
-def listed(session: Session, environment: str, model: str) -> Sequence[CallerRow]:
-    """All callers of an endpoint, those that are out too, the newest first."""
-    query = select(CallerRow).where(CallerRow.environment == environment, CallerRow.model == model)
-    return session.scalars(query.order_by(CallerRow.created_at.desc(), CallerRow.id)).all()
+def of_endpoint(environment: str, model: str) -> Select[CallerRow]:
+    """All callers of an endpoint, those that are out too, in no order."""
+    return select(CallerRow).where(CallerRow.environment == environment, CallerRow.model == model)
 
 
 def active(session: Session, environment: str, model: str, now: float) -> list[CallerRow]:
     """Callers that may ask now."""
-    rows = listed(session, environment, model)
+    query = of_endpoint(environment, model).order_by(CallerRow.created_at.desc(), CallerRow.id)
+    rows = session.scalars(query)
     return [row for row in rows if row.ended_at is None and row.expires_at > now]
 
 

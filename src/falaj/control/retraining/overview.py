@@ -15,6 +15,7 @@ from falaj.control.retraining.rows import labelled_rows
 from falaj.control.retraining.training_history import WEEK_S, PastTraining, Trigger, TriggerKind
 from falaj.control.retraining.triggers import Start, Wait, decide
 from falaj.schemas.retraining import ModelTriggers, TriggerState, request_of
+from falaj.schemas.states import TriggerAnswer
 from falaj.storage.retraining_tables import RetrainingRow, TrainingRequestRow
 
 
@@ -72,7 +73,7 @@ def _next_due(entry: Mapping[str, Any], now: float) -> float | None:
 
 def _would(
     settings: RetrainSettings, entry: Mapping[str, Any], past: Sequence[PastTraining], now: float, rows: int
-) -> tuple[str, str, float | None]:
+) -> tuple[TriggerAnswer, str, float | None]:
     kind = KIND_OF[entry["on"]]
     trigger = Trigger(kind, settings.release.model, "now", now, "nothing keeps it")
     match decide(trigger, past, settings.policy(kind, entry), now, rows):

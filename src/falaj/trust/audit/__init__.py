@@ -10,7 +10,7 @@ from falaj.trust.audit.log import AuditEntry, append, append_evidence
 from falaj.trust.audit.pending_entries import defer
 from falaj.trust.audit.proofs import checkpoint, consistency, newest_checkpoint, proofs_for, root_at, size_of
 from falaj.trust.audit.pseudonyms import names_of
-from falaj.trust.audit.reading import EntryFilter, Shown, entries, export_lines
+from falaj.trust.audit.reading import EntryFilter, Shown, entries, export_lines, matching_entries, shown_entries
 from falaj.trust.audit.record import write, write_evidence
 
 __all__ = [
@@ -26,10 +26,12 @@ __all__ = [
     "erase_details",
     "export_lines",
     "forget",
+    "matching_entries",
     "names_of",
     "newest_checkpoint",
     "proofs_for",
     "root_at",
+    "shown_entries",
     "size_of",
     "write",
     "write_evidence",

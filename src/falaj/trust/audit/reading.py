@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from falaj.storage.audit_tables import ACTOR_LENGTH, SUBJECT_LENGTH, AuditCheckpointRow, AuditDetailRow, AuditLeafRow
@@ -27,7 +27,6 @@ class EntryFilter:
         subject: What they are about; empty for everything.
         actor: Principal id of who did it; empty for everybody.
         since: Not before, unix seconds.
-        before: Entries before this index only, to turn pages; None for the newest.
         limit: How many at most.
     """
 
@@ -35,7 +34,6 @@ class EntryFilter:
     subject: str = ""
     actor: str = ""
     since: float = 0.0
-    before: int | None = None
     limit: int = 50
 
 
@@ -55,10 +53,16 @@ class Shown:
 
 def entries(session: Session, entry_filter: EntryFilter) -> list[Shown]:
     """The newest entries first."""
-    query = select(AuditLeafRow, AuditDetailRow.details).outerjoin(
-        AuditDetailRow, AuditDetailRow.index == AuditLeafRow.index
-    )
-    if entry_filter.kind:
+    query = matching_entries(session, entry_filter).order_by(AuditLeafRow.index.desc()).limit(entry_filter.limit)
+    return shown_entries(session, session.scalars(query).all())
+
+
+def matching_entries(session: Session, entry_filter: EntryFilter) -> Select[AuditLeafRow]:
+    """The entries that pass a filter, in no order."""
+    query = select(AuditLeafRow)
+    if "." in entry_filter.kind:
+        query = query.where(AuditLeafRow.family == entry_filter.kind.partition(".")[0])
+    if not entry_filter.kind.endswith("."):
         query = query.where(AuditLeafRow.kind.startswith(entry_filter.kind, autoescape=True))
     if entry_filter.subject:
         query = query.where(
@@ -68,16 +72,21 @@ def entries(session: Session, entry_filter: EntryFilter) -> list[Shown]:
         query = query.where(AuditLeafRow.actor == searchable(hidden_name(session, entry_filter.actor), ACTOR_LENGTH))
     if entry_filter.since:
         query = query.where(AuditLeafRow.at >= entry_filter.since)
-    if entry_filter.before is not None:
-        query = query.where(AuditLeafRow.index < entry_filter.before)
-    rows = session.execute(query.order_by(AuditLeafRow.index.desc()).limit(entry_filter.limit)).all()
-    names = names_of(session, [name for leaf, _ in rows for name in (leaf.actor, leaf.subject)])
+    return query
+
+
+def shown_entries(session: Session, leaves: Sequence[AuditLeafRow]) -> list[Shown]:
+    """Entries with what is still known of them, in the same order."""
+    names = names_of(session, [name for leaf in leaves for name in (leaf.actor, leaf.subject)])
+    query = select(AuditDetailRow.index, AuditDetailRow.details)
+    query = query.where(AuditDetailRow.index.in_([leaf.index for leaf in leaves]))
+    details: dict[int, dict[str, Any]] = dict(session.execute(query).all())
     return [
         Shown(
             leaf.index, leaf.at, leaf.kind, names.get(leaf.actor, leaf.actor), names.get(leaf.subject, leaf.subject),
-            json.loads(leaf.text)["outcome"], details, leaf.envelope,
+            json.loads(leaf.text)["outcome"], details.get(leaf.index), leaf.envelope,
         )
-        for leaf, details in rows
+        for leaf in leaves
     ]  # fmt: skip
 
 

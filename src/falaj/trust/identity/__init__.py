@@ -6,7 +6,7 @@ identity (an identity provider, a security key) end in a session of this room.
 
 from falaj.trust.identity import accounts, administration, one_time_links, roles, second_factor, tokens
 from falaj.trust.identity.accounts import NewAccount
-from falaj.trust.identity.approval_keys import identity_envelopes, keys_of, register, revoke_key
+from falaj.trust.identity.approval_keys import identity_envelopes, keys_of, register, revoke_key, valid_keys
 from falaj.trust.identity.authentication import authenticate
 from falaj.trust.identity.login import Authenticator, Proof
 from falaj.trust.identity.passwords import Passwords
@@ -41,4 +41,5 @@ __all__ = [
     "second_factor",
     "session_of",
     "tokens",
+    "valid_keys",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -89,6 +89,11 @@ def active(session: Session, account_id: str) -> AccountRow | None:
     """Return an account that exists and is not locked."""
     row = session.get(AccountRow, account_id)
     return row if row is not None and row.locked_at is None else None
+
+
+def of_tenant(tenant: str = "default") -> Select[AccountRow]:
+    """All accounts of a tenant, in no order."""
+    return select(AccountRow).where(AccountRow.tenant == tenant)
 
 
 def everyone(session: Session, tenant: str = "default") -> list[AccountRow]:

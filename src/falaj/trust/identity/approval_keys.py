@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -63,15 +63,19 @@ def register(
     return row
 
 
-def keys_of(session: Session, person: str, now: float) -> list[ApprovalKeyRow]:
-    """Return the keys of a person that are good now."""
-    query = select(ApprovalKeyRow).where(
+def valid_keys(person: str, now: float) -> Select[ApprovalKeyRow]:
+    """The keys of a person that are good now, in no order."""
+    return select(ApprovalKeyRow).where(
         ApprovalKeyRow.account == person,
         ApprovalKeyRow.revoked_at.is_(None),
         ApprovalKeyRow.not_before <= now,
         ApprovalKeyRow.not_after > now,
     )
-    return list(session.scalars(query.order_by(ApprovalKeyRow.key_id)))
+
+
+def keys_of(session: Session, person: str, now: float) -> list[ApprovalKeyRow]:
+    """Return the keys of a person that are good now."""
+    return list(session.scalars(valid_keys(person, now).order_by(ApprovalKeyRow.key_id)))
 
 
 def identity_envelopes(session: Session, people: frozenset[str], now: float) -> list[Mapping[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from falaj.core.ids import new_id
@@ -100,11 +100,11 @@ def find_token(session: Session, bearer: Bearer, now: float, audience: str) -> T
     return row if row.revoked_at is None and now < row.expires_at else None
 
 
-def tokens_of(session: Session, account: str | None = None) -> list[TokenRow]:
-    """Return the tokens of an account, or those of all services, newest first."""
+def tokens_of(account: str | None = None) -> Select[TokenRow]:
+    """The tokens of an account, or those of all services, in no order."""
     services = TokenRow.account.startswith(f"{PrincipalKind.SERVICE}:", autoescape=True)
     chosen = services if account is None else TokenRow.account == account
-    return list(session.scalars(select(TokenRow).where(chosen).order_by(TokenRow.id.desc())))
+    return select(TokenRow).where(chosen)
 
 
 def revoke(session: Session, token_id: str, actor: str, now: float, *, account: str | None = None) -> TokenRow:

@@ -12,7 +12,7 @@ from falaj.trust.secrets.platform_secrets import (
     remove_platform_secret,
     set_platform_secret,
 )
-from falaj.trust.secrets.registry import all_data_keys, destroy, rotate, subject_key, synchronise
+from falaj.trust.secrets.registry import all_data_keys, data_key, destroy, rotate, subject_key, synchronise
 from falaj.trust.secrets.secrets import (
     SecretNote,
     Vault,
@@ -31,6 +31,7 @@ __all__ = [
     "UnknownSecretError",
     "Vault",
     "all_data_keys",
+    "data_key",
     "destroy",
     "is_sealed",
     "list_platform_secrets",

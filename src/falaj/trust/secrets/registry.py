@@ -15,7 +15,7 @@ from falaj.trust.secrets.errors import UnknownKeyError
 
 def all_data_keys(session: Session) -> tuple[WrappedKey, ...]:
     """All data keys, the destroyed ones too, oldest first."""
-    return merged(_key(row) for row in session.scalars(select(DataKeyRow)))
+    return merged(data_key(row) for row in session.scalars(select(DataKeyRow)))
 
 
 def synchronise(database: Database, chest: Keystore) -> None:
@@ -72,7 +72,7 @@ def destroy(session: Session, key_id: str, now: float) -> WrappedKey:
     row = session.get(DataKeyRow, key_id, with_for_update=True)
     if row is None:
         raise UnknownKeyError(f"there is no data key {key_id}", hint="falaj platform key list shows them")
-    gone = _key(row).destroyed(now)
+    gone = data_key(row).destroyed(now)
     _keep(session, [gone])
     return gone
 
@@ -105,6 +105,7 @@ def _keep(session: Session, keys: Iterable[WrappedKey]) -> None:
     session.flush()
 
 
-def _key(row: DataKeyRow) -> WrappedKey:
+def data_key(row: DataKeyRow) -> WrappedKey:
+    """A data key as its row keeps it."""
     scope = KeyScope(row.tenant, row.jurisdiction, row.subject)
     return WrappedKey(row.id, scope, KeyState(row.state), row.root, row.wrapped, row.created_at, row.changed_at)

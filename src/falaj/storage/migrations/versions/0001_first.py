@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id'),
         sa.UniqueConstraint('tenant', 'email')
     )
+    op.create_index('accounts_by_time', 'accounts', ['created_at', 'id'], unique=False)
     op.create_table(
         'admissions',
         sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -70,9 +71,9 @@ def upgrade() -> None:
         sa.Column('data', sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('alerts_by_state', 'alerts', ['state', 'opened_at', 'id'], unique=False)
     op.create_index('alerts_by_endpoint', 'alerts', ['model', 'environment', 'state'], unique=False)
     op.create_index('alerts_by_time', 'alerts', ['opened_at', 'id'], unique=False)
-    op.create_index(op.f('ix_alerts_state'), 'alerts', ['state'], unique=False)
     op.create_table(
         'announcements',
         sa.Column('event_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
@@ -114,6 +115,7 @@ def upgrade() -> None:
         sa.Column('index', sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column('at', sa.Double(), nullable=False),
         sa.Column('kind', sa.String(length=60), nullable=False),
+        sa.Column('family', sa.String(length=60), nullable=False),
         sa.Column('actor', sa.String(length=40), nullable=False),
         sa.Column('subject', sa.String(length=300), nullable=False),
         sa.Column('envelope', sa.String(length=80), nullable=True),
@@ -121,8 +123,9 @@ def upgrade() -> None:
         sa.Column('hash', sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint('index')
     )
-    op.create_index('audit_leaves_by_actor', 'audit_leaves', ['actor'], unique=False)
-    op.create_index('audit_leaves_by_subject', 'audit_leaves', ['subject'], unique=False)
+    op.create_index('audit_leaves_by_subject', 'audit_leaves', ['subject', 'index'], unique=False)
+    op.create_index('audit_leaves_by_actor', 'audit_leaves', ['actor', 'index'], unique=False)
+    op.create_index('audit_leaves_by_family', 'audit_leaves', ['family', 'index'], unique=False)
     op.create_index(op.f('ix_audit_leaves_envelope'), 'audit_leaves', ['envelope'], unique=False)
     op.create_table(
         'audit_nodes',
@@ -158,6 +161,7 @@ def upgrade() -> None:
         sa.Column('updated_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('regression_gates_by_time', 'regression_gates', ['created_at', 'id'], unique=False)
     op.create_index('regression_gates_by_model', 'regression_gates', ['model', 'state'], unique=False)
     op.create_table(
         'changes',
@@ -181,9 +185,9 @@ def upgrade() -> None:
         sa.Column('updated_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('changes_by_state', 'changes', ['state', 'created_at', 'id'], unique=False)
     op.create_index('changes_by_endpoint', 'changes', ['model', 'environment', 'created_at'], unique=False)
     op.create_index('changes_by_time', 'changes', ['created_at', 'id'], unique=False)
-    op.create_index(op.f('ix_changes_state'), 'changes', ['state'], unique=False)
     op.create_table(
         'data_keys',
         sa.Column('id', sa.String(length=32), nullable=False),
@@ -197,6 +201,7 @@ def upgrade() -> None:
         sa.Column('changed_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('data_keys_by_time', 'data_keys', ['created_at', 'id'], unique=False)
     op.create_index('data_keys_by_scope', 'data_keys', ['tenant', 'jurisdiction', 'subject'], unique=False)
     op.create_table(
         'data_labels',
@@ -236,7 +241,7 @@ def upgrade() -> None:
         sa.Column('seal', sa.String(length=200), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
-    op.create_index('endpoint_callers_by_endpoint', 'endpoint_callers', ['model', 'environment'], unique=False)
+    op.create_index('endpoint_callers_by_endpoint', 'endpoint_callers', ['model', 'environment', 'created_at', 'id'], unique=False)
     op.create_table(
         'endpoints',
         sa.Column('location', sa.String(length=100), nullable=False),
@@ -251,6 +256,8 @@ def upgrade() -> None:
         sa.Column('seal', sa.String(length=200), nullable=False),
         sa.PrimaryKeyConstraint('location', 'environment', 'model')
     )
+    op.create_index('endpoints_by_environment', 'endpoints', ['environment', 'model', 'location'], unique=False)
+    op.create_index('endpoints_by_model', 'endpoints', ['model', 'environment', 'location'], unique=False)
     op.create_table(
         'erased_subjects',
         sa.Column('subject', sa.String(length=64), nullable=False),
@@ -366,6 +373,7 @@ def upgrade() -> None:
         sa.Column('judged_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('location', 'environment', 'model', 'release', 'number')
     )
+    op.create_index('monitor_windows_by_end', 'monitor_windows', ['model', 'environment', 'end'], unique=False)
     op.create_table(
         'monitors',
         sa.Column('location', sa.String(length=100), nullable=False),
@@ -378,6 +386,7 @@ def upgrade() -> None:
         sa.Column('updated_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('location', 'environment', 'model')
     )
+    op.create_index('monitors_by_model', 'monitors', ['model', 'environment', 'location'], unique=False)
     op.create_table(
         'notifications',
         sa.Column('event_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
@@ -447,6 +456,8 @@ def upgrade() -> None:
         sa.Column('data', sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('privacy_incidents_by_time', 'privacy_incidents', ['learned_at', 'id'], unique=False)
+    op.create_index('privacy_incidents_by_deadline', 'privacy_incidents', ['notify_by', 'id'], unique=False)
     op.create_index(op.f('ix_privacy_incidents_state'), 'privacy_incidents', ['state'], unique=False)
     op.create_table(
         'privacy_records',
@@ -460,6 +471,7 @@ def upgrade() -> None:
         sa.Column('withdrawn_by', sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('privacy_records_by_time', 'privacy_records', ['made_at', 'id'], unique=False)
     op.create_index(op.f('ix_privacy_records_model'), 'privacy_records', ['model'], unique=False)
     op.create_table(
         'processes',
@@ -476,6 +488,7 @@ def upgrade() -> None:
         sa.Column('updated_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('processes_by_time', 'processes', ['kind', 'created_at', 'id'], unique=False)
     op.create_index('processes_due', 'processes', ['kind', 'wake_at'], unique=False)
     op.create_table(
         'profile_blocks',
@@ -509,6 +522,7 @@ def upgrade() -> None:
         sa.Column('created_at', sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint('name')
     )
+    op.create_index('projects_by_time', 'projects', ['created_at', 'name'], unique=False)
     op.create_table(
         'signed_changes',
         sa.Column('id', sa.String(length=40), nullable=False),
@@ -551,6 +565,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('model', 'number'),
         sa.UniqueConstraint('model', 'run_id')
     )
+    op.create_index('releases_by_state', 'releases', ['state', 'created_at', 'model', 'number'], unique=False)
     op.create_index('releases_by_time', 'releases', ['created_at', 'model', 'number'], unique=False)
     op.create_index('releases_of_model', 'releases', ['model', 'created_at', 'number'], unique=False)
     op.create_table(
@@ -620,6 +635,8 @@ def upgrade() -> None:
         sa.Column('result', sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint('id')
     )
+    op.create_index('subject_requests_by_time', 'subject_requests', ['received_at', 'id'], unique=False)
+    op.create_index('subject_requests_by_deadline', 'subject_requests', ['due_at', 'id'], unique=False)
     op.create_index(op.f('ix_subject_requests_state'), 'subject_requests', ['state'], unique=False)
     op.create_table(
         'subject_secret',
@@ -683,7 +700,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['account'], ['accounts.id'], ),
         sa.PrimaryKeyConstraint('key_id')
     )
-    op.create_index('approval_keys_by_account', 'approval_keys', ['account'], unique=False)
+    op.create_index('approval_keys_by_account', 'approval_keys', ['account', 'key_id'], unique=False)
     op.create_table(
         'federation_subjects',
         sa.Column('issuer', sa.String(length=500), nullable=False),
@@ -739,7 +756,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['account'], ['accounts.id'], ),
         sa.PrimaryKeyConstraint('id')
     )
-    op.create_index('identity_tokens_by_account', 'identity_tokens', ['account'], unique=False)
+    op.create_index('identity_tokens_by_account', 'identity_tokens', ['account', 'created_at', 'id'], unique=False)
+    op.create_index('identity_tokens_by_time', 'identity_tokens', ['created_at', 'id'], unique=False)
     op.create_table(
         'model_owners',
         sa.Column('model', sa.String(length=200), nullable=False),
@@ -772,7 +790,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id'),
         sa.UniqueConstraint('dedupe')
     )
-    op.create_index('runs_by_time', 'runs', ['created_at'], unique=False)
+    op.create_index('runs_by_time', 'runs', ['created_at', 'id'], unique=False)
+    op.create_index('runs_of_project', 'runs', ['project', 'created_at', 'id'], unique=False)
+    op.create_index('runs_of_model', 'runs', ['model', 'created_at', 'id'], unique=False)
+    op.create_index('runs_by_state', 'runs', ['state', 'created_at', 'id'], unique=False)
     op.create_table(
         'security_keys',
         sa.Column('id', sa.String(length=64), nullable=False),
