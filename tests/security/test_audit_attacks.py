@@ -213,17 +213,17 @@ def forget_record(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "others", "reason"),
+    ("unchanged", "others", "reason"),
     [(8, 0, "it was longer"), (8, 1, "its end is not"), (5, 4, "its end is not"), (8, 3, "its end is not")],
     ids=["cut off", "the newest replaced", "the newest four replaced", "replaced and continued"],
 )
 def test_a_log_whose_end_is_another_one_is_neither_continued_nor_signed(
-    platform: Platform, kept: int, others: int, reason: str
+    platform: Platform, unchanged: int, others: int, reason: str
 ) -> None:
     filled(platform)
     with platform.database.reading() as session:
         texts = list(session.scalars(select(AuditLeafRow.text).order_by(AuditLeafRow.index)))
-    rewrite(platform, [*texts[:kept], *texts[:others]])
+    rewrite(platform, [*texts[:unchanged], *texts[:others]])
     with pytest.raises(FactMissingError), platform.database.transaction() as session:
         record.write(session, "change.approved", "user:eve", "change/1", NOW, {})
     with pytest.raises(FactMissingError), platform.database.transaction() as session:

@@ -45,7 +45,7 @@ class CallerProvider:
     def __init__(self, home: Home, database: Database) -> None:
         self._home, self._database = home, database
         self._due_at = float("-inf")
-        self._asked = ""
+        self._last_issuer = ""
 
     def issuer(self, named: Mapping[str, Any] | None) -> TokenIssuer | None:
         """What gateways are told of the provider.
@@ -67,9 +67,9 @@ class CallerProvider:
         """
         with self._database.reading() as session:
             named, rules = settings.current(session).identity.get("callers"), settings.egress(session)
-        if not named or (named["issuer"] == self._asked and now < self._due_at):
+        if not named or (named["issuer"] == self._last_issuer and now < self._due_at):
             return
-        self._asked, self._due_at = named["issuer"], now + RETRY_S
+        self._last_issuer, self._due_at = named["issuer"], now + RETRY_S
         own = urlsplit(named["issuer"]).hostname or ""  # the platform file names it, in a private network or not
         web = federation.Web(rules=replace(rules, private=(own, *rules.private)))
         fetched = {"issuer": named["issuer"], "jwks": federation.published_keys(named["issuer"], web)}

@@ -35,7 +35,7 @@ class DatabaseProbe:
     def __init__(self, ask: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._ask, self._clock = ask, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
-        self._asked: Future[None] | None = None
+        self._pending: Future[None] | None = None
         self._answered_at = float("-inf")
 
     async def require_answer(self) -> None:
@@ -45,12 +45,12 @@ class DatabaseProbe:
             SilentDatabaseError: It did not, nor does it now (`server.database`).
         """
         age_s = self._clock() - self._answered_at
-        if age_s > FRESH_S and (self._asked is None or self._asked.done()):
-            self._asked = self._thread.submit(self._question)
-        if age_s <= CREDIBLE_S or self._asked is None:
+        if age_s > FRESH_S and (self._pending is None or self._pending.done()):
+            self._pending = self._thread.submit(self._query)
+        if age_s <= CREDIBLE_S or self._pending is None:
             return
         try:
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._asked)), CREDIBLE_S)
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._pending)), CREDIBLE_S)
         except Exception as error:
             raise SilentDatabaseError("the database does not answer", hint="falaj doctor looks at it") from error
 
@@ -64,6 +64,6 @@ class DatabaseProbe:
 
         return cls(ask)
 
-    def _question(self) -> None:
+    def _query(self) -> None:
         self._ask()
         self._answered_at = self._clock()
