@@ -60,14 +60,14 @@ def trees() -> list[ast.AST]:
     return [ast.parse(path.read_text()) for path in files("src")]
 
 
-@pytest.mark.parametrize(("figure", "ceiling"), [(inner_imports, 255), (text_lookups, 17)])
+@pytest.mark.parametrize(("figure", "ceiling"), [(inner_imports, 251), (text_lookups, 17)])
 def test_a_figure_does_not_grow(trees: list[ast.AST], figure: Callable[[ast.AST], int], ceiling: int) -> None:
     assert sum(map(figure, trees)) <= ceiling
 
 
 def test_signatures_do_not_say_less(trees: list[ast.AST]) -> None:
     vague, functions = map(sum, zip(*map(vague_signatures, trees), strict=True))
-    assert vague / functions <= 0.2
+    assert vague / functions <= 0.192
 
 
 def test_what_is_counted() -> None:

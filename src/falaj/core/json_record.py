@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, Self
 
-import msgspec
-
 
 class JsonRecord:
     """Base of a dataclass whose JSON form has its fields' names; enums are their values, tuples are lists."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; `from_json` reads them back unchanged."""
+        import msgspec  # the command line imports specifications, and has no time for it
+
         document: dict[str, Any] = msgspec.to_builtins(self, str_keys=True, enc_hook=_plain_number)
         return document
 
@@ -24,6 +24,8 @@ class JsonRecord:
         Raises:
             ValueError: It is no such record; says the place of what is wrong.
         """
+        import msgspec
+
         try:
             return msgspec.convert(document, cls, str_keys=True)
         except msgspec.ValidationError as error:

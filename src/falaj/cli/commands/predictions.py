@@ -12,6 +12,8 @@ from falaj.cli.connection import open_client
 from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
 from falaj.core.home import Home
+from falaj.dataplane.log_export import export_location, require_local, residency_of
+from falaj.dataplane.prediction_log.export import ExportSelection
 from falaj.supply_chain.encryption import open_chest
 
 
@@ -24,9 +26,6 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Export predictions with their labels to Parquet, one file a release; the export is in the audit log."""
-    from falaj.dataplane.log_export import export_location, require_local, residency_of
-    from falaj.dataplane.prediction_log.export import ExportSelection
-
     endpoint_of(endpoint)
     folder, home = require_local(out), Home.from_environment()
     selection = ExportSelection(endpoint, moment(since) if since else 0.0, moment(until) if until else time.time())

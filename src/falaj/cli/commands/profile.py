@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from falaj.cli import profile_view
 from falaj.cli.options import JsonOption
 from falaj.cli.output import emit_json
+from falaj.cli.tables import read_table
 
 FileArgument = Annotated[Path, typer.Argument(help="A Parquet or CSV file.")]
 
@@ -22,9 +24,6 @@ def profile(
     json: JsonOption = False,
 ) -> None:
     """Say what is in a table, or how it drifts from another; nothing leaves this machine."""
-    from falaj.cli import profile_view
-    from falaj.cli.tables import read_table
-
     ignored = [name.strip() for name in ignore.split(",") if name.strip()]
     table = read_table(file, time, ignored)
     if reference is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from falaj.cli.connection import open_client
@@ -16,9 +17,7 @@ from falaj.config import load_spec
 from falaj.config.quantities import parse_share
 from falaj.core.errors import UsageError
 from falaj.statistics.rollout import RolloutPlan, plan_of
-
-if TYPE_CHECKING:
-    from falaj.statistics.rollout.simulation import Rehearsal, Stream
+from falaj.statistics.rollout.simulation import Rehearsal, Stream, rehearsable, rehearse
 
 TIMES = 3
 """So often a worse candidate is rehearsed: chance decides how soon it is found."""
@@ -38,8 +37,6 @@ def simulate(
     json: JsonOption = False,
 ) -> None:
     """Simulate a rollout: when each step would end, and when a worse candidate would be rolled back."""
-    from falaj.statistics.rollout.simulation import Stream, rehearsable
-
     plan, left_out = rehearsable(_again(endpoint) if endpoint else _of_file(file, environment))
     if left_out and not plan.metrics:
         raise UsageError(
@@ -57,10 +54,6 @@ def simulate(
 
 
 def _rehearsed(plan: RolloutPlan, stream: Stream, worse: float) -> dict[str, Any]:
-    import numpy as np
-
-    from falaj.statistics.rollout.simulation import rehearse
-
     bad = replace(stream, worse=worse)
     good = rehearse(plan, stream, np.random.default_rng(0))
     seeds = range(1, 1 + TIMES) if plan.metrics else range(0)

@@ -111,17 +111,16 @@ def verify(
 
     With --environment it is also asked whether it may serve there now: admission, approvals, audit log, place, time.
     """
-    from falaj.cli.bundles import ServingTarget, evidence_line
-    from falaj.cli.bundles import verify as check
+    from falaj.cli import bundles
 
-    serving = ServingTarget(environment, location, jurisdiction, time.time()) if environment else None
-    verification = check(Home.from_environment(), release, keys, serving)
+    serving = bundles.ServingTarget(environment, location, jurisdiction, time.time()) if environment else None
+    verification = bundles.verify(Home.from_environment(), release, keys, serving)
     if json:
         problems = [str(problem) for problem in verification.problems]
         emit_json({"ok": verification.ok, "problems": problems, "claimed": list(verification.claimed)})
     else:
         for verified in verification.statements:
-            emit(f"ok       {evidence_line(verified)}")
+            emit(f"ok       {bundles.evidence_line(verified)}")
         for words in verification.claimed:
             emit(f"claimed  {words}")
         for problem in verification.problems:
