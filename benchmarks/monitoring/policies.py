@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from policy_data import Problem, bikeshare, flights, rainfall, shuffled
+from run_verdicts import RunVerdicts
 
 from falaj.control.retraining.simulation import (
     BY_ALARM,
@@ -26,6 +27,7 @@ from falaj.control.retraining.simulation import (
     MONTHLY,
     NEVER,
     WEEKLY,
+    RunTraining,
     Simulated,
     SimulationSettings,
     TrainedModel,
@@ -35,7 +37,7 @@ from falaj.control.retraining.simulation import (
 from falaj.statistics.recalibration import RecalibrationSettings
 
 POLICIES: Mapping[str, TrainingPolicy] = {
-    "never": NEVER, "monthly": MONTHLY, "by growth": BY_GROWTH,
+    "never": NEVER, "monthly": MONTHLY, "by growth": BY_GROWTH, "by growth, as runs judge": BY_GROWTH,
     "by growth, unjudged": replace(BY_GROWTH, is_gated=False), "by growth, no refit": replace(BY_GROWTH, refit=False),
     "by growth, no alarms": replace(BY_GROWTH, alarms=False), "by alarm": BY_ALARM, "weekly": WEEKLY,
 }  # fmt: skip
@@ -90,6 +92,11 @@ def problems(options: argparse.Namespace) -> list[Problem]:
             return [rainfall(options.folder)]
 
 
+def run_training(name: str, problem: Problem, train: Trainer) -> RunTraining | None:
+    """What judges candidates: the functions that a run calls, or the simulation by itself."""
+    return RunVerdicts(problem.history, train).run_training if name.endswith("as runs judge") else None
+
+
 def table_row(name: str, bare: Simulated, shifted: Simulated) -> str:
     """One line of the table."""
     lost = sum(not each.won for each in shifted.trainings)
@@ -121,7 +128,10 @@ def main() -> None:
             print("|---|---|---|---|---|---|---|", flush=True)
             for name in options.policies:
                 train = Trainer(problem, seed, options.cache)
-                bare, moved = (simulate(problem.history, train, POLICIES[name], settings(on)) for on in (False, True))
+                bare, moved = (
+                    simulate(problem.history, train, POLICIES[name], settings(on), run_training(name, problem, train))
+                    for on in (False, True)
+                )
                 print(table_row(name, bare, moved), flush=True)
                 figures.append({
                     "data": problem.name, "seed": seed, "policy": name, "bare": bare.loss, "recalibrated": moved.loss,
