@@ -16,7 +16,7 @@ import numpy as np
 from falaj.build.checks import CheckContext, LiveModel, against_champion, judge_refit
 from falaj.build.checks.gates import judge
 from falaj.build.checks.scoring import CANDIDATE, LIVE, GateScoring, Scores
-from falaj.config.spec import GateSpec, ProjectSpec
+from falaj.config.spec import GateSpec, ProjectSpec, StepSpec
 from falaj.control.retraining.simulation import CandidateOutcome, History, Train, TrainedModel
 from falaj.control.retraining.training_history import DAY_S
 from falaj.control.retraining.windows import TrainingWindow
@@ -28,7 +28,8 @@ GATES = (
     GateSpec("brier not worse than live by 0.005 on split.test", "brier", "not worse than", None, TEST,
              not_worse_than="live", margin=0.005),
 )  # fmt: skip
-NO_DIGEST = Digest("sha256:" + "0" * 64)
+NO_DIGEST, CANDIDATES = Digest("sha256:" + "0" * 64), Digest("sha256:" + "1" * 64)
+FIT = StepSpec("fit", run="flights.training:fit", output="model")
 
 
 @dataclass
@@ -80,6 +81,6 @@ class RunVerdicts:
 
     def _context(self, live: LiveModel) -> CheckContext:
         return CheckContext(
-            spec=ProjectSpec("flight-delay", "o", gates=GATES), worktree=Path(), environment=None,  # type: ignore[arg-type]
-            store=None, workdir=Path(), outputs={}, live=live, champion=True, blocks=BLOCKS,  # type: ignore[arg-type]
+            spec=ProjectSpec("flight-delay", "o", steps={"fit": FIT}, gates=GATES), worktree=Path(), environment=None,  # type: ignore[arg-type]
+            store=None, workdir=Path(), outputs={"fit": CANDIDATES}, live=live, champion=True, blocks=BLOCKS,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -78,12 +78,24 @@ def hanging(in_flight: int, now: float) -> RolloutRecord:
     return counted(replace(record, vitals=record.vitals.working(in_flight, now)), others, now).evaluate(now)
 
 
+def test_traffic_that_is_split_otherwise_pauses_when_none_of_it_can_still_wait() -> None:
+    """In the first half second of a candidate that hangs, no request has waited for long and none is in the log."""
+    record = hanging(0, 300.0)
+    assert record.rollout.state is RolloutState.STEPPING and record.misrouted_s == 300.0
+    assert record.evaluate(309.9).rollout.state is RolloutState.STEPPING
+    paused = record.evaluate(310.0).rollout
+    assert (paused.state, paused.reason) == (RolloutState.PAUSED, "traffic is not split as the weights say")
+    late = [access(2, weights={1: 8_000, 2: 2_000}, at=299.0)] * 30
+    assert counted(record, late, 301.0).evaluate(310.0).misrouted_s is None, "they were slow, not too few"
+
+
 @pytest.mark.parametrize(
     ("in_flight", "state"),
-    [(0, RolloutState.PAUSED), (4, RolloutState.STEPPING), (12, RolloutState.ROLLING_BACK)],
+    [(4, RolloutState.STEPPING), (12, RolloutState.ROLLING_BACK)],
 )
 def test_requests_that_still_wait_are_no_sign_of_wrong_weights(in_flight: int, state: RolloutState) -> None:
-    assert hanging(in_flight, 300.0).rollout.state is state
+    record = hanging(in_flight, 300.0)
+    assert record.rollout.state is state and record.misrouted_s is None
 
 
 def test_impatient_clients_of_a_candidate_that_hangs_are_seen() -> None:

@@ -27,6 +27,8 @@ from falaj.statistics.rollout import (
 from falaj.statistics.rollout.analysis import MISROUTED, Analysis, MetricVerdict, RolloutVerdict
 from falaj.statistics.rollout.judging import analysis_report, of_holdback
 
+WAITS = 5
+"""So many times as long as a request may take, traffic is split otherwise than the weights say before that is said."""
 SHOWN_POINTS = 60
 """So many of them are told while it goes on."""
 POINTS = 240
@@ -55,6 +57,7 @@ class RolloutRecord:
         candidate_down_s: When the candidate was last seen with a replica that did not run, unix seconds.
         baseline_down_s: The same of its baseline.
         vitals: Whether the candidate answers at all.
+        misrouted_s: Since when requests seem not to be split as the weights say, unix seconds; None while they do.
         longest_wait_s: So long a request may take until it counts as not answered.
         labels_after: Up to which number of the label join labels were counted.
         log_position: Up to where copies in the prediction log were counted.
@@ -81,6 +84,7 @@ class RolloutRecord:
     baseline_down_s: float = 0.0
     vitals: Vitals = field(default_factory=Vitals)
     longest_wait_s: float = LEAST_WAIT_S
+    misrouted_s: float | None = None
     labels_after: int = 0
     log_position: Mapping[str, Any] = field(default_factory=dict)
     copies: tuple[int, int] = (0, 0)
@@ -149,12 +153,22 @@ class RolloutRecord:
             )  # by union: each of the two has its share of the bound
             event = replace(event, harm=late.harm, culprits=late.culprits)
         event = replace(event, exhausted=self.exhausted)
-        unanswered = self.vitals.bad + self.vitals.silent(self.longest_wait_s, now)
-        if event.doubt == MISROUTED and unanswered:  # what still waits is in no log: whether it answers comes first
+        misrouted_s = self._misrouted_since(event.doubt, now)
+        if event.doubt == MISROUTED and (misrouted_s is None or now - misrouted_s < WAITS * self.longest_wait_s):
             event = replace(event, doubt="")
+        record = self if misrouted_s == self.misrouted_s else replace(self, misrouted_s=misrouted_s)
         if dead := self.vitals.dead(self.longest_wait_s, now) if self.weight > 0 else "":
             event = replace(event, harm=f"the candidate {dead}", culprits=("errors",))
-        return self.happened(event, now).noted(now)
+        return record.happened(event, now).noted(now)
+
+    def _misrouted_since(self, doubt: str, now: float) -> float | None:
+        """Since when requests are not split as the weights say, though none waits for the candidate's answer.
+
+        What still waits is in no log: a candidate that hangs, or takes a second, looks as if it got too few.
+        """
+        if doubt != MISROUTED or self.vitals.bad or self.vitals.silent(self.longest_wait_s, now):
+            return None
+        return now if self.misrouted_s is None else self.misrouted_s
 
     @property
     def weight(self) -> int:
@@ -266,6 +280,7 @@ class RolloutRecord:
             "blocks": self.blocks.to_json(), "lengths_s": list(self.lengths_s), "expected": self.expected,
             "candidate_down_s": self.candidate_down_s, "baseline_down_s": self.baseline_down_s,
             "vitals": self.vitals.to_json(), "longest_wait_s": self.longest_wait_s,
+            "misrouted_s": self.misrouted_s,
             "labels_after": self.labels_after, "log_position": dict(self.log_position), "copies": list(self.copies),
             "captured": self.captured, "asked": self.handled_requests, "answered": list(self.answered),
             "trajectory": list(self.trajectory), "interval_s": self.interval_s,
@@ -286,6 +301,7 @@ class RolloutRecord:
             expected=value["expected"],
             candidate_down_s=value["candidate_down_s"], baseline_down_s=value["baseline_down_s"],
             vitals=Vitals.from_json(value["vitals"]), longest_wait_s=value["longest_wait_s"],
+            misrouted_s=value["misrouted_s"],
             ready_at=value["ready_at"], labels_after=value["labels_after"], log_position=value["log_position"],
             copies=(copied, failed), handled_requests=value["asked"], answered=(stable, candidate),
             captured=value["captured"], trajectory=tuple(value["trajectory"]), interval_s=value["interval_s"],

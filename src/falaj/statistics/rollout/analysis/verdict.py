@@ -96,7 +96,7 @@ def verdict_of(analysis: Analysis) -> RolloutVerdict:
     """What follows from the evidence now and from what it reached at earlier looks."""
     look, plan, peaks = analysis.evidence(), analysis.plan, analysis.peaks
     metric_names = names_of(plan, shift=False)
-    roll_back, pause = peaks.harm >= -math.log(plan.alpha), _pause(analysis)
+    roll_back, pause = peaks.harm >= -math.log(plan.alpha), _pause(analysis, look)
     safe = bool(metric_names) and all(
         peaks.safe.get(name, 0.0) >= -math.log(plan.alpha_promote) for name in metric_names
     )
@@ -136,9 +136,9 @@ def _notes(state: ErrorBlocks | LatencyBlocks, plan: AnalysisPlan) -> list[str]:
     return [f"burn-in took {state.settled_s - state.began_s:.0f} s", spread + alone]
 
 
-def _pause(analysis: Analysis) -> str | None:
+def _pause(analysis: Analysis, look: Look) -> str | None:
     plan, peaks = analysis.plan, analysis.peaks
-    if peaks.routing >= -math.log(plan.alpha_routing):
+    if look.routing >= -math.log(plan.alpha_routing):  # now: what was slow to end makes up for it later
         return MISROUTED
     if not analysis.labels_arrive_alike:
         return UNLIKE
