@@ -10,7 +10,7 @@ export DO_NOT_TRACK := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint types contracts tools unit e2e figures docs clean
+.PHONY: help install demo test test-all lint types contracts tools unit e2e figures docs release clean
 
 # Areas with long tests of their own (tests/areas.py).
 AREAS := models locations durability lifecycle
@@ -101,5 +101,11 @@ figures: install  ## what the code is like, in figures
 docs: install  ## write the generated pages anew
 	$(RUN)/python docs/generate.py
 
+release: install  ## sdist and wheel in dist/, and the wheel tried alone: from `falaj init` to a prediction
+	rm -rf dist
+	$(UV) build --quiet --out-dir dist
+	FALAJ_WHEEL=$$(echo dist/*.whl) $(RUN)/pytest -q tests/e2e/test_wheel.py
+	@ls -l dist
+
 clean:  ## remove what was installed and what was left by demos
-	rm -rf .venv .tools .cache .demo
+	rm -rf .venv .tools .cache .demo dist

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ def _package_sklearn(folder: ModelFolder, table: Path | None, limit: int) -> Pac
     real = real_rows(folder, table, limit)
     if not real or not len(real[0]):
         return PackagingResult("native", "there are no rows to compare a conversion on")
+    if any(find_spec(module) is None for module in ("onnx", "skl2onnx")):
+        return PackagingResult("native", "no conversion to ONNX without pip install 'falaj[onnx]'")
     try:
         conversion = convert(native.estimator, folder.signature, folder.predict_method)
         columns, probes = with_probes(real, folder.signature)
