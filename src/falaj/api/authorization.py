@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from falaj.api.authentication import UnauthenticatedError, authenticate
 from falaj.api.platform import Platform
@@ -27,18 +28,21 @@ _DECISION_LIFE_S = 5.0
 """How long a decision about events of a subject holds; a role that was taken away ends within this time."""
 
 
-def gate(request: Request) -> None:
-    """The dependency of every route.
+async def gate(request: Request) -> None:
+    """The dependency of every route; a public one takes no thread of those that ask the database.
 
     Raises:
         UnauthenticatedError: The route is not public and the request proves no principal.
         ForbiddenError: Policy does not permit the action.
     """
+    required_action = declared(request.scope["route"])
+    if required_action is not Action.PUBLIC:
+        await run_in_threadpool(_require_permitted, request, required_action)
+
+
+def _require_permitted(request: Request, required_action: Action | None) -> None:
     platform: Platform = request.app.state.platform
     route = request.scope["route"]
-    required_action = declared(route)
-    if required_action is Action.PUBLIC:
-        return
     if required_action is None:  # the application does not start with such a route; this is the second lock
         raise UnauthenticatedError("this route declares no action", where=request.url.path)
     principal = request.state.principal = authenticate(request, platform)
@@ -56,7 +60,7 @@ def passed_gate(request: Request) -> bool:
     return bool(getattr(request.state, "passed_gate", False))
 
 
-def _caller(request: Request) -> Principal:
+async def _caller(request: Request) -> Principal:
     principal = getattr(request.state, "principal", None)
     if not isinstance(principal, Principal):
         raise UnauthenticatedError("this request carries no valid token", where=request.url.path)

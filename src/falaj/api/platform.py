@@ -128,7 +128,7 @@ class Platform:
         return time.time()
 
 
-def _platform(request: Request) -> Platform:
+async def _platform(request: Request) -> Platform:  # in the event loop: a thread would cost more than the look
     platform: Platform = request.app.state.platform
     return platform
 
