@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +19,8 @@ from falaj.control.runs.local_record import LocalRecord
 from falaj.core.errors import UnavailableError, UsageError
 from falaj.core.home import Home
 from falaj.schemas import api
+from tests.cli.conftest import FALAJ
+from tests.waiting import HANGS_AFTER_S, until
 
 PROJECT = "model: m\nowner: o@example.org\npipeline: {say: {command: [echo, hello]}}\nchecks: []\n"
 
@@ -152,3 +157,20 @@ def test_figures_of_a_run_are_listed_and_copied(folder: Path) -> None:
     assert (folder / "figures" / "draw" / "roc.svg").read_text() == "<svg/>"
     with pytest.raises(UsageError, match="such a file already"):
         falaj("run", "figures", "--to", "figures")
+
+
+def test_an_interrupted_run_ends_at_once_and_takes_its_steps_along(folder: Path) -> None:
+    (folder / "falaj.yaml").write_text(PROJECT.replace("[echo, hello]", "[sleep, '98765']"))
+    with subprocess.Popen([FALAJ, "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert any(b"running" in line for line in process.stdout)
+        until(lambda: sleeping() > 0)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=HANGS_AFTER_S)
+    assert process.returncode == 130 and b"Traceback" not in errors
+    until(lambda: sleeping() == 0)
+
+
+def sleeping() -> int:
+    """How many processes have the step's argument."""
+    return sum("98765" in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
