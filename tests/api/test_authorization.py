@@ -123,6 +123,10 @@ def test_a_policy_of_the_organisation_holds_at_once(client: TestClient, platform
     answer = client.post("/api/v1/policy/ask", json={"action": "run"}).json()
     assert (answer["allowed"], answer["policies"]) == (False, ["quiet"])
     assert "quiet" in {rule["id"] for rule in client.get("/api/v1/policy/rules").json()}
+    questions = {"questions": [{"action": "read"}, {"action": "run"}, {"action": "read", "project": "flights"}]}
+    answers = client.post("/api/v1/policy/questions", json=questions).json()
+    assert [(each["action"], each["allowed"]) for each in answers] == [("read", True), ("run", False), ("read", True)]
+    assert client.post("/api/v1/policy/questions", json={"questions": [{"action": "read"}] * 101}).status_code == 400
 
 
 def test_the_rules_say_themselves(client: TestClient) -> None:

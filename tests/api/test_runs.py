@@ -68,6 +68,24 @@ def test_the_log_of_a_running_step_comes_from_the_folder_of_its_run(
     assert client.get(f"/api/v1/runs/{run_id}/logs/{quote(node)}").text == "epoch 1\n"
 
 
+def test_lines_of_a_log_are_answered_by_their_numbers(client: TestClient, run_id: str, platform: Platform) -> None:
+    digest = platform.store.put_bytes(b"one\ntwo\x0bstill two\n\nfour").digest
+    with platform.database.transaction() as session:
+        session.add(
+            StepRunRow(run_id=run_id, node="fit", kind="step", state="succeeded", position=0, detail={"log": digest})
+        )
+
+    def lines(**query: int) -> str:
+        answer = client.get(f"/api/v1/runs/{run_id}/logs/fit", params=query)
+        assert answer.headers["x-log-lines"] == "4"
+        return answer.text
+
+    assert lines(first=2, lines=1) == "two\x0bstill two\n"
+    assert lines(first=3) == "\nfour"
+    assert (lines(first=5), lines(lines=0)) == ("", "")
+    assert client.get(f"/api/v1/runs/{run_id}/logs/fit", params={"first": 0}).status_code == 400
+
+
 def test_events_are_streamed_in_order_and_resume(client: TestClient, run_id: str) -> None:
     last = client.get("/api/v1/events/last").json()
     assert last >= 1

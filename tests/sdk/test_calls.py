@@ -36,6 +36,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "identity.tokens": [{"services": True}, {"services": False}],
     "identity.revoke_token": [{"services": True}, {"services": False}],
     "identity.create_token": [{"service": "x"}, {"service": ""}],
+    "policy.ask_all": [{"questions": [("read", None, None)]}],
     "scorings.permit": [{"request": {"release": "m", "environment": "dev", "location": "local", "input": "x"}}],
 }
 """Arguments that lead to other routes, or that say more than their types."""
@@ -113,8 +114,8 @@ class Recorder(Transport):
         self.kinds.append(kind)
         return []
 
-    def text(self, path: str) -> str:
-        self._note("GET", path)
+    def text(self, path: str, query: Mapping[str, Any] | None = None) -> str:
+        self._note("GET", path, query)
         return ""
 
     def lines(self, path: str) -> Iterator[str]:

@@ -266,6 +266,9 @@ def table(ids: Mapping[str, str]) -> dict[str, Line]:
         "GET /api/v1/auth/whoami": lists("/auth/whoami", f"/auth/whoami?project={THEIRS}"),
         "GET /api/v1/policy/rules": lists("/policy/rules"),
         "POST /api/v1/policy/ask": Line((("/policy/ask", {"action": "read", "project": THEIRS}),), refused=False),
+        "POST /api/v1/policy/questions": Line(
+            (("/policy/questions", {"questions": [{"action": "read", "project": THEIRS}]}),), refused=False
+        ),
         **dict.fromkeys(
             (
                 "POST /api/v1/auth/tokens", "POST /api/v1/auth/approval-keys", "POST /api/v1/auth/login",

@@ -283,9 +283,10 @@ class Client:
         """Ask for the end of a run."""
         return api.decode(api.Run, self._transport.json("POST", f"{_PREFIX}/runs/{quote(run_id)}/cancel"))
 
-    def log(self, run_id: str, node: str) -> str:
-        """What a step printed so far."""
-        return self._transport.text(f"{_PREFIX}/runs/{quote(run_id)}/logs/{quote(node)}")
+    def log(self, run_id: str, node: str, first: int = 1, lines: int | None = None) -> str:
+        """What a step printed so far: so many lines from one on, or all that follow it."""
+        path = f"{_PREFIX}/runs/{quote(run_id)}/logs/{quote(node)}"
+        return self._transport.text(path, {"first": first, "lines": lines})
 
     def events(self, subject: str = "", after: int = 0) -> Iterator[api.Event]:
         """Events as they happen, from the one after `after`."""

@@ -118,9 +118,9 @@ class Transport:
             yield from page
             limit = None if limit is None else limit - len(page)
 
-    def text(self, path: str) -> str:
+    def text(self, path: str, query: Mapping[str, Any] | None = None) -> str:
         """The answer of a GET as text."""
-        with self._answer("GET", path, None, None) as response:
+        with self._answer("GET", path, None, query) as response:
             return response.read().decode()
 
     def lines(self, path: str) -> Iterator[str]:

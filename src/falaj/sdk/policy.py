@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from falaj.schemas import api
 from falaj.schemas.policy import PolicyAnswer, PolicyRule
 from falaj.sdk.http import Transport
@@ -31,5 +33,15 @@ class PolicyCalls:
             project: Where; None for the whole platform.
             environment: Where; None for every one.
         """
-        question = {"action": action, "project": project, "environment": environment}
+        question = _question(action, project, environment)
         return api.decode(PolicyAnswer, self._transport.json("POST", f"{_PREFIX}/ask", question))
+
+    def ask_all(self, questions: Sequence[tuple[str, str | None, str | None]]) -> list[PolicyAnswer]:
+        """Whether the caller may do each of several things: action, project and environment of each, as in `ask`."""
+        body = {"questions": [_question(*question) for question in questions]}
+        answers = self._transport.json("POST", f"{_PREFIX}/questions", body)
+        return [api.decode(PolicyAnswer, item) for item in answers]
+
+
+def _question(action: str, project: str | None, environment: str | None) -> dict[str, str | None]:
+    return {"action": action, "project": project, "environment": environment}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from falaj.api import authorization, views
 from falaj.api.authorization import Caller
 from falaj.api.paging import Paging, matching, paged
-from falaj.api.platform import Shared
+from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.build.pipeline.node_files import step_log
 from falaj.control.runs import queue
@@ -102,8 +103,31 @@ def cancel(run_id: str, platform: Shared, caller: Caller) -> api.Run:
 
 
 @router.get("/{run_id}/logs/{node:path}", response_class=PlainTextResponse, **action(Action.READ))
-def log(run_id: str, node: str, platform: Shared) -> str:
-    """What a step printed: from its artifact when it has ended, from the run's folder while it runs."""
+def log(
+    run_id: str,
+    node: str,
+    platform: Shared,
+    response: Response,
+    first: Annotated[int, Query(ge=1, le=2**31, description="Number of the first line.")] = 1,
+    lines: Annotated[int | None, Query(ge=0, le=100_000, description="How many; all that follow unless said.")] = None,
+) -> str:
+    """What a step printed: from its artifact when it has ended, from the run's folder while it runs.
+
+    `x-log-lines` is how many lines there are, whichever of them are answered.
+    """
+    text = _log_text(run_id, node, platform)
+    chosen, count = line_range(text, first, lines)
+    response.headers["x-log-lines"] = str(count)
+    return chosen
+
+
+def line_range(text: str, first: int, count: int | None) -> tuple[str, int]:
+    """So many lines of a text from one on, and how many it has; a last one without an end counts."""
+    all_lines = re.findall(r"[^\n]*\n|[^\n]+$", text)  # what `splitlines` takes for ends stands inside of lines too
+    return "".join(all_lines[first - 1 : None if count is None else first - 1 + count]), len(all_lines)
+
+
+def _log_text(run_id: str, node: str, platform: Platform) -> str:
     with platform.database.reading() as session:
         run = queue.find(session, run_id)
         step = session.get(StepRunRow, (run.id, node))
