@@ -118,27 +118,34 @@ GOOD, BAD = access(2), access(2, status=503)
 
 def test_ten_failures_in_a_row_beside_a_baseline_that_answers_are_no_answer() -> None:
     others = [access(1, baseline=True, answered_baseline=True)] * 10
-    nine = Vitals().after([GOOD, *[BAD] * 9], others, 1.0)
+    nine = Vitals().after([GOOD, *[BAD] * 9], others)
     assert nine.bad == 9 and not nine.dead(2.0, 1.0)
-    ten = nine.after([BAD], others, 1.1)
+    ten = nine.after([BAD], others)
     assert ten.dead(2.0, 1.1).startswith("does not answer: of its last 10 requests none was answered well (10 failed)")
-    assert not ten.after([GOOD], [], 1.2).dead(2.0, 1.2), "one good answer is a sign of life"
+    assert not ten.after([GOOD], []).dead(2.0, 1.2), "one good answer is a sign of life"
 
 
 def test_an_incident_that_hits_both_is_not_taken_for_a_dead_candidate() -> None:
-    shared = Vitals().after([BAD] * 30, [access(1, status=503)] * 10 + [access(1)] * 10, 1.0)
+    shared = Vitals().after([BAD] * 30, [access(1, status=503)] * 10 + [access(1)] * 10)
     assert not shared.dead(2.0, 1.0)
 
 
 def test_requests_that_wait_count_after_the_patience_and_not_while_others_end() -> None:
     others = [access(1)] * 20
-    waits = Vitals().after([], others, 0.0).working(12, 0.0)
+    waits = Vitals().after([], others).working(12, 0.0)
     assert not waits.working(12, 1.9).dead(2.0, 1.9)
     assert "12 wait for 2 s" in waits.working(12, 2.0).dead(2.0, 2.0)
     assert not waits.working(12, 3.0).dead(4.0, 3.0), "such requests are known to take long"
-    ended = waits.after([BAD], others, 1.5).working(11, 1.5)
+    ended = waits.after([BAD], others).working(11, 1.5)
     assert not ended.dead(2.0, 2.1)
     assert not waits.working(0, 5.0).dead(2.0, 5.0)
+    more_and_more = Vitals().after([], others)
+    for number in range(1, 13):
+        more_and_more = more_and_more.working(number, number / 10)
+    assert not more_and_more.working(12, 2.9).dead(2.0, 2.9), "nine have waited for as long"
+    assert "10 wait for 2 s" in more_and_more.working(12, 3.0).dead(2.0, 3.0)
+    fewer = more_and_more.working(4, 3.0).working(12, 3.1)
+    assert fewer.silent(2.0, 3.1) == 4, "which of them have gone is not known: the newest wait"
     assert Vitals.from_json(json.loads(json.dumps(ended.to_json()))) == ended
 
 

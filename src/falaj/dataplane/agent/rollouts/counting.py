@@ -90,7 +90,7 @@ def counted(record: RolloutRecord, accesses: Sequence[Access], now: float, once:
     rolled = sum(access.release == plan.candidate for access in mine)
     answered = (record.answered[0] + len(mine) - rolled, record.answered[1] + rolled)
     fair = [access for access in mine if _fair(access) or _waited_in_vain(access, record.longest_wait_s, now)]
-    record = replace(record, answered=answered, vitals=_vitals(record, fair, now))
+    record = replace(record, answered=answered, vitals=_vitals(record, fair))
     first_accesses = once(fair)
     if record.analysis is None or not first_accesses:
         return record
@@ -102,10 +102,10 @@ def counted(record: RolloutRecord, accesses: Sequence[Access], now: float, once:
     )
 
 
-def _vitals(record: RolloutRecord, accesses: Sequence[Access], now: float) -> Vitals:
+def _vitals(record: RolloutRecord, accesses: Sequence[Access]) -> Vitals:
     candidate = [access for access in accesses if access.release == record.plan.candidate]
     others = [access for access in accesses if access.release == record.plan.stable]
-    return record.vitals.after(candidate, others, now)
+    return record.vitals.after(candidate, others)
 
 
 def _batch(record: RolloutRecord, accesses: Sequence[Access]) -> Batch:

@@ -18,6 +18,8 @@ LAST = 10
 LEAST_WAIT_S = 2.0
 """A request may take at least so long."""
 OTHERS_GOOD = 0.9
+MOST_WAITING = 50
+"""So many that wait are remembered."""
 
 
 @dataclass(frozen=True)
@@ -28,40 +30,34 @@ class Vitals(JsonRecord):
         bad: Requests that it answered badly since its last good answer.
         others: Requests that its baseline got since then.
         others_good: How many of them it answered well.
-        stalled_s: Since when it has work and ended none of it, unix seconds; None while it has none.
-        waiting: The least number of requests that it worked on since then.
+        waiting_s: Since when it has at least one request, at least two, ... and has ended none of them, unix seconds.
     """
 
     bad: int = 0
     others: int = 0
     others_good: int = 0
-    stalled_s: float | None = None
-    waiting: int = 0
+    waiting_s: tuple[float, ...] = ()
 
-    def after(self, candidate: Sequence[Access], others: Sequence[Access], now: float) -> Vitals:
+    def after(self, candidate: Sequence[Access], others: Sequence[Access]) -> Vitals:
         """The signs after requests that ended.
 
         Args:
             candidate: Those of the candidate, in order.
             others: Those of its baseline and of the stable release.
-            now: Unix seconds.
         """
         good = [place for place, access in enumerate(candidate) if not failed(access)]
         counted = self
         if good:
-            counted = Vitals(bad=len(candidate) - 1 - good[-1], stalled_s=now, waiting=self.waiting)
+            counted = Vitals(bad=len(candidate) - 1 - good[-1])
         elif candidate:
-            counted = replace(self, bad=self.bad + len(candidate), stalled_s=now)
+            counted = replace(self, bad=self.bad + len(candidate), waiting_s=())
         well = sum(not failed(access) for access in others)
         return replace(counted, others=counted.others + len(others), others_good=counted.others_good + well)
 
     def working(self, in_flight: int, now: float) -> Vitals:
         """The signs while the candidate works on so many requests."""
-        if not in_flight:
-            return replace(self, stalled_s=None, waiting=0)
-        if self.stalled_s is None or self.stalled_s == now:
-            return replace(self, stalled_s=now, waiting=in_flight)
-        return replace(self, waiting=min(self.waiting, in_flight))
+        at_most = min(in_flight, MOST_WAITING)
+        return replace(self, waiting_s=(*self.waiting_s, *[now] * (at_most - len(self.waiting_s)))[:at_most])
 
     def silent(self, longest_wait_s: float, now: float) -> int:
         """How many requests wait for longer than one may take, while the candidate ends none.
@@ -70,8 +66,7 @@ class Vitals(JsonRecord):
             longest_wait_s: So long a request may take.
             now: Unix seconds.
         """
-        hangs = self.stalled_s is not None and now - self.stalled_s >= longest_wait_s
-        return self.waiting if hangs else 0
+        return sum(now - since >= longest_wait_s for since in self.waiting_s)
 
     def dead(self, longest_wait_s: float, now: float) -> str:
         """Why the candidate is taken for dead, in words; empty when it is not.
@@ -83,7 +78,7 @@ class Vitals(JsonRecord):
         silent = self.silent(longest_wait_s, now)
         if self.bad + silent < LAST or self.others < LAST // 2 or self.others_good < OTHERS_GOOD * self.others:
             return ""
-        waited = f", {silent} wait for {now - self.stalled_s:.0f} s" if silent and self.stalled_s is not None else ""
+        waited = f", {silent} wait for {now - self.waiting_s[silent - 1]:.0f} s" if silent else ""
         words = f"{self.bad} failed{waited}"
         return (
             f"does not answer: of its last {self.bad + silent} requests none was answered well ({words}), while stable "
