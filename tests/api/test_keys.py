@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from falaj.api.platform import Platform
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.routers import keys
 from falaj.storage import EventRow, ProjectRow
 from falaj.trust.secrets import secret_values
@@ -102,7 +103,7 @@ def test_an_administrator_rotates_and_destroys(client: TestClient, platform: Pla
     new_key = keys.rotate(keys.KeyScopeBody(), platform, admin)
     assert platform.keys.current(platform.vault.scope).id == new_key.id != old.id
     assert platform.store.read_bytes(digest) == b"about a person"
-    destroyed = keys.destroy(old.id, keys.KeyDestruction(reason="request 17"), platform, admin)
+    destroyed = keys.destroy(old.id, RequiredReasonBody(reason="request 17"), platform, admin)
     assert (destroyed.key.state, destroyed.objects) == ("destroyed", 2)
     assert not platform.store.has(digest)
     assert [each["state"] for each in client.get("/api/v1/keys").json()] == ["destroyed", "current"]

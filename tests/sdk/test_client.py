@@ -133,7 +133,7 @@ REFUSED: list[tuple[str, Callable[[Client], Any], int, int, str]] = [
     ("an unknown prediction", lambda c: c.trace("nothing"), 404, 3, "prediction.unknown"),
     ("a run of no project", lambda c: c.start_run("none", COMMIT, {}), 404, 3, "project.unknown"),
     ("a push to no project", lambda c: c.push("none", "refs/heads/main", COMMIT), 404, 3, "project.unknown"),
-    ("a wrong limit", lambda c: c.runs(limit=0), 400, 2, "request.invalid"),
+    ("a wrong order", lambda c: c.runs(sort="colour"), 400, 2, "request.invalid"),
     ("a wrong setting", lambda c: c.register_project("p", "/r", colour="red"), 400, 2, "request.invalid"),
     ("another repository", lambda c: c.register_project("flights", "/other"), 409, 4, "conflict"),
     ("a wrong grace", lambda c: c.collect("soon"), 400, 2, "request.invalid"),  # type: ignore[arg-type]

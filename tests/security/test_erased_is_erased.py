@@ -20,6 +20,7 @@ import pytest
 from sqlalchemy import text
 
 from falaj.api.platform import Platform
+from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.routers import keys
 from falaj.cli import doctor
 from falaj.control.runs import run_folder
@@ -52,7 +53,7 @@ def destroyed(platform: Platform) -> bytes:
     """Destroy the key of all data; return what it was wrapped as."""
     keys.rotate(keys.KeyScopeBody(), platform, ADMIN)  # the rows know the key now
     old = next(key for key in platform.keys.entries() if key.state is KeyState.RETIRED)
-    keys.destroy(old.id, keys.KeyDestruction(reason="request 17"), platform, ADMIN)
+    keys.destroy(old.id, RequiredReasonBody(reason="request 17"), platform, ADMIN)
     return old.wrapped.encode()
 
 
