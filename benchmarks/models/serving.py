@@ -18,6 +18,7 @@ import os
 import pickle
 import random
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -130,9 +131,11 @@ def peer_commands(peers: Path, family: Path, scratch: Path) -> dict[str, Callabl
 
 def start(name: str, command: Sequence[str], port: int, environ: dict[str, str], running: ExitStack) -> Contender:
     log = running.enter_context((Path(environ["SCRATCH"]) / f"{name}.log").open("wb"))
-    process = subprocess.Popen(command, stdout=log, stderr=log, env=environ, cwd=environ["SCRATCH"])
+    process = subprocess.Popen(
+        command, stdout=log, stderr=log, env=environ, cwd=environ["SCRATCH"], start_new_session=True
+    )
     running.callback(process.wait)
-    running.callback(process.terminate)
+    running.callback(os.killpg, process.pid, signal.SIGKILL)  # some leave their workers behind
     path = "/v2/models/m/infer" if name == "mlserver" else "/invocations"
     return Contender(name, f"http://127.0.0.1:{port}{path}", name == "mlserver", process)
 
