@@ -1,14 +1,13 @@
 """In which order a request or a run enters the modules, held against the page that describes it.
 
-As a program it runs another module and writes down the order: `python order_of_modules.py FILE MODULE ARGUMENT...`.
-What came before SIGUSR1 does not count, so that a process can start first.
+As a program it runs another module, and writes down the order: `order_of_modules.py FILE BEGIN MODULE ARGUMENT...`.
+What came before the last call of the function BEGIN does not count: a process starts, and answers others, first.
 """
 
 from __future__ import annotations
 
 import re
 import runpy
-import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,14 +19,21 @@ PAGE = Path(__file__).parents[1] / "docs/explanation/where-things-are.md"
 
 
 class FirstCalls:
-    """Modules of Falaj in the order in which one of their functions was first called, by any thread."""
+    """Modules of Falaj in the order in which one of their functions was first called, by any thread.
 
-    def __init__(self) -> None:
+    Args:
+        begin: A function as `module:name`; each time it is called, what was called until then is forgotten.
+    """
+
+    def __init__(self, begin: str = "") -> None:
         self._modules: dict[str, None] = {}
+        self._begin = tuple(begin.split(":"))
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
         """What `sys.setprofile` calls."""
         if event == "call" and (name := frame.f_globals.get("__name__", "")).startswith("falaj."):
+            if (name, frame.f_code.co_qualname) == self._begin:
+                self._modules.clear()
             self._modules.setdefault(name)
 
     @contextmanager
@@ -40,10 +46,6 @@ class FirstCalls:
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
-
-    def begin_anew(self) -> None:
-        """Forget what was called until now."""
-        self._modules.clear()
 
     def among(self, modules: list[str]) -> list[str]:
         """Those of some modules that were called, in order."""
@@ -58,10 +60,9 @@ def described(heading: str) -> list[str]:
 
 def main() -> None:
     """Run a module, and write down what it called."""
-    file, module, *arguments = sys.argv[1:]
-    calls = FirstCalls()
+    file, begin, module, *arguments = sys.argv[1:]
+    calls = FirstCalls(begin)
     with Path(file).open("w") as order:  # opened now: the process may give up the right to open files
-        signal.signal(signal.SIGUSR1, lambda *_: calls.begin_anew())
         sys.argv = [module, *arguments]
         try:
             with calls.recorded():

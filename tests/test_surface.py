@@ -41,7 +41,7 @@ def bound_names(body: list[ast.stmt]) -> Iterator[str]:
 def public_names(path: Path) -> set[str]:
     """The bound names that do not begin with an underscore, without imports that serve the module's own code."""
     tree = ast.parse(path.read_text())
-    names = {name for name in bound_names(tree.body) if not name.startswith("_")}
+    names = {name for name in bound_names(tree.body) if not name.startswith("_")} - {"lazy_exports"}  # is `__getattr__`
     own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return names - (used - own) if own - {"__getattr__"} else names

@@ -106,11 +106,18 @@ def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 RUN = ("0190f3a2-7b1c-7d4e", "flight-delay", "failed", "auc >= 0.8 on split.test: 0.71 is less than the gate asks for")
 
 
+def terminal_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the output be a terminal of this width, without colours."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
 @pytest.mark.parametrize("columns", [40, 60, 80])
 def test_a_table_wider_than_the_terminal_becomes_paragraphs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
 ) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal_of(columns, monkeypatch)
     emit_table(("run", "project", "state", "reason"), [RUN, RUN], empty="none")
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= columns
@@ -121,7 +128,7 @@ def test_a_table_wider_than_the_terminal_becomes_paragraphs(
 def test_a_table_for_a_program_stays_one_line_a_row(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("COLUMNS", "40")  # a shell may pass on how wide its own terminal is
     emit_table(("run", "project", "state", "reason"), [RUN] * 3, empty="none")
     assert len(capsys.readouterr().out.splitlines()) == 4
 
@@ -134,7 +141,7 @@ def test_a_broken_line_keeps_every_word_and_the_width(line: str, width: int) -> 
 
 
 def test_a_document_is_never_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    terminal_of(40, monkeypatch)
     emit_json({"reason": "a b " * 40})
     assert json.loads(capsys.readouterr().out) == {"reason": "a b " * 40}
     emit("word " * 20)

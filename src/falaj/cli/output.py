@@ -65,10 +65,7 @@ def _emit_paragraphs(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal, or what `COLUMNS` says; None where the output is no terminal."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return max(int(columns), _LEAST_WIDTH)
+    """Columns of the terminal; None where the output is none, since what reads it wants lines as they are."""
     return max(shutil.get_terminal_size().columns, _LEAST_WIDTH) if sys.stdout.isatty() else None
 
 

@@ -88,10 +88,7 @@ class Transport:
         """
         with self._answer(method, path, body, query) as response:
             content = response.read()
-        try:
-            return json.loads(content) if content else None
-        except ValueError as error:
-            raise self._stranger() from error
+        return self._parsed(content) if content else None
 
     def list(
         self, kind: type[T], path: str, query: Mapping[str, Any] | None = None, limit: int | None = None
@@ -114,9 +111,15 @@ class Transport:
         while after is not None and limit != 0:
             size = _PAGE_ROWS if limit is None else min(limit, _PAGE_ROWS)
             with self._answer("GET", path, None, {**query, "limit": size, "after": after or None}) as response:
-                after, page = _next_cursor(response.headers.get("Link", "")), json.loads(response.read())
+                after, page = _next_cursor(response.headers.get("Link", "")), self._parsed(response.read())
             yield from page
             limit = None if limit is None else limit - len(page)
+
+    def _parsed(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise self._stranger() from error
 
     def text(self, path: str, query: Mapping[str, Any] | None = None) -> str:
         """The answer of a GET as text."""

@@ -8,7 +8,8 @@ import sys
 
 ENCRYPTION = {f"falaj.supply_chain.encryption{name}" for name in ("", ".derivation", ".errors", ".stream")}
 AREAS = {"falaj", "falaj.core", "falaj.dataplane", "falaj.statistics", "falaj.supply_chain"}
-ALLOWED = AREAS | {"falaj.core.errors", "falaj.core.ids", "falaj.core.file_identity"} | ENCRYPTION
+CORE = {f"falaj.core.{name}" for name in ("errors", "file_identity", "ids", "lazy_exports")}
+ALLOWED = AREAS | CORE | ENCRYPTION
 ALLOWED_BELOW = (
     "falaj.core.sandbox",
     "falaj.models",

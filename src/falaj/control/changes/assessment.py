@@ -15,6 +15,7 @@ from falaj.control.changes.privacy import place_of, privacy_facts, subject_of
 from falaj.control.changes.requirements import shortfalls
 from falaj.control.changes.risk import ReleaseSources, RiskFactors, risk_of
 from falaj.control.changes.signed_decisions import admissions_of, is_signed, quorum_of
+from falaj.control.changes.signed_requests import why_not_carried_out
 from falaj.control.changes.states import ARRIVING, PASSED
 from falaj.control.releases.calendar import open_at
 from falaj.control.releases.registry import evidence_of, state_of
@@ -207,7 +208,7 @@ def passed_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> 
 
 
 def arriving_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> ChangeRow | None:
-    """The change by which a release is on its way to the environment below; None where there is none."""
+    """The signed change by which a release is on its way to the environment below; None where there is none."""
     below = turn.spec.below(environment)
     if below is None:
         return None
@@ -215,7 +216,7 @@ def arriving_below(turn: ChangeContext, release: ReleaseRow, environment: str) -
         ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.environment == below.name,
         ChangeRow.state.in_(ARRIVING),
     )  # fmt: skip
-    return turn.session.scalar(query.limit(1))
+    return next((row for row in turn.session.scalars(query) if not why_not_carried_out(turn, row)), None)
 
 
 def residency_allowed(turn: ChangeContext, evidence: ReleaseEvidence, environment: str) -> bool:
