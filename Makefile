@@ -10,7 +10,7 @@ export DO_NOT_TRACK := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint types contracts tools unit e2e figures docs release clean
+.PHONY: help install demo test test-all lint types contracts tools unit integration e2e figures docs release clean
 
 # Areas with long tests of their own (tests/areas.py).
 AREAS := models locations durability lifecycle
@@ -35,6 +35,7 @@ demo: install  ## the platform from a push to a year of drift; CHAPTER=canary fo
 test: install  ## lint, types, contracts, and all tests that are not long
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync lint types contracts
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory integration
 	@$(MAKE) --no-print-directory e2e
 
 lint: install  ## format and lint
@@ -77,10 +78,14 @@ tools: install
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory .tools/chromium || echo "no Chromium: tests of pages are skipped"
 
-# Tests of routes run on one database each; `pytest --every-database` runs them on both.
-unit: tools  ## tests without a whole platform
-	$(RUN)/pytest -q -n 2 --dist worksteal -m "not e2e and not faults and not ($(LONG))" --cov --cov-report=
+# Layers are marks, and the first one is guarded: tests/layers.py.
+unit: install  ## tests of one process: no database, no socket, no sleep
+	$(RUN)/pytest -q -n 2 --dist worksteal -m "not integration and not e2e and not faults and not ($(LONG))" --cov --cov-report=
 	$(RUN)/coverage report --fail-under=90 --include='$(shell tr '\n' ',' < tests/pure_cores.txt)'
+
+# Tests of routes run on one database each; `pytest --every-database` runs them on both.
+integration: tools  ## tests with a database, another process or a real part, without a whole platform
+	$(RUN)/pytest -q -n 2 --dist worksteal -m "integration and not e2e and not faults and not ($(LONG))"
 
 # Much of it is waiting for other processes, so there are more workers than cores; `tests/conftest.py` puts long files first.
 # Only folders with such tests are named: each worker collects on its own, and the others would cost it ten seconds.

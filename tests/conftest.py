@@ -9,10 +9,11 @@ from hypothesis import settings
 from tests.areas import AREAS
 from tests.databases import database, migrated_postgres, one_database, postgres
 from tests.e2e.installation import ENVIRONMENTS
+from tests.layers import is_unit, pytest_configure, pytest_runtest_call
 from tests.sharing import session_folder
-from tests.tracing import pytest_runtest_call
 
-__all__ = ["database", "migrated_postgres", "postgres", "pytest_runtest_call"]
+__all__ = ["database", "migrated_postgres", "postgres", "pytest_configure", "pytest_runtest_call"]
+pytest_plugins = ["tests.tracing"]
 
 # One slow example on a busy machine is no defect; every run draws others, so that fewer of them find as much in time.
 settings.register_profile("falaj", deadline=None, max_examples=25)
@@ -25,8 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 PURE = Path(__file__).with_name("pure_cores.txt")
-EDGES = {"database", "served"}
-"""Fixtures of tests that are not of a pure core: measuring their coverage would take half as long again."""
 CORES = tuple({str(Path(line).relative_to("src/falaj").parent) for line in PURE.read_text().split()})
 """Folders that have pure cores."""
 SLOW = {"e2e", "faults", *AREAS}
@@ -44,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("every_database"):
         one_database(config, items)
     for item in items:
-        if _is_slow(item) or not _is_of_core(item) or EDGES.intersection(getattr(item, "fixturenames", ())):
+        if not is_unit(item) or not _is_of_core(item):
             item.add_marker(pytest.mark.no_cover)
     items.sort(key=_place)
 

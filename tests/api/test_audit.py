@@ -10,6 +10,8 @@ from falaj.supply_chain.attestations.merkle import verify_consistency
 from falaj.trust import audit
 from tests.api.people import acting_as, grant
 
+pytestmark = pytest.mark.integration
+
 COMMIT = "1" * 40
 
 

@@ -11,6 +11,8 @@ from falaj.trust import configuration
 from tests.api.people import acting_as, grant, person
 from tests.owners import own
 
+pytestmark = pytest.mark.integration
+
 COMMIT = "2" * 40
 
 

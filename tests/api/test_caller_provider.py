@@ -21,6 +21,8 @@ from falaj.trust.identity.federation.errors import ProviderError
 from tests.databases import migrated_sqlite
 from tests.identity_providers import Liar, run_liar
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:

@@ -25,6 +25,8 @@ from tests.databases import migrated_sqlite
 from tests.servers import free_ports
 from tests.waiting import until
 
+pytestmark = pytest.mark.integration
+
 PATH = f"/api/v1/endpoints/dev/{MODEL}/callers"
 
 

@@ -18,6 +18,8 @@ from tests.apps import app_of
 from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
 
+pytestmark = pytest.mark.integration
+
 VERIFIER = Path(__file__).resolve().parents[2] / "auditors" / "verify_log.py"
 
 

@@ -8,6 +8,8 @@ from falaj.core.errors import UnavailableError
 from falaj.trust import audit
 from tests.api.people import acting_as, grant
 
+pytestmark = pytest.mark.integration
+
 RUN = {"project": "p", "commit": "1" * 40}
 
 

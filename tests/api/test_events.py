@@ -20,6 +20,8 @@ from falaj.schemas import api
 from falaj.storage import Database, EventRow, RunRow
 from tests.api.people import acting_as, grant
 
+pytestmark = pytest.mark.integration
+
 COMMIT = "3" * 40
 
 

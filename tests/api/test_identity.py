@@ -16,7 +16,10 @@ from falaj.trust.identity.totp import STEP_S, code_at
 PASSWORD = "correct horse battery"
 ROOT = {"name": "root", "email": "root@example.org", "password": PASSWORD}
 Opened = Callable[..., TestClient]
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # what is below is tested on both
+pytestmark = [
+    pytest.mark.parametrize("database", ["sqlite"], indirect=True),  # what is below is tested on both
+    pytest.mark.integration,
+]
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from falaj.api.routers import keys
 from falaj.storage import EventRow, ProjectRow
 from falaj.trust.secrets import secret_values
 
+pytestmark = pytest.mark.integration
+
 VALUE = "correct horse battery staple"
 SECRETS = "/api/v1/projects/flights/secrets"
 

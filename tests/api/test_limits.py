@@ -26,7 +26,7 @@ from tests.apps import app_of
 from tests.servers import free_ports
 from tests.waiting import HANGS_AFTER_S
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = [pytest.mark.parametrize("database", ["sqlite"], indirect=True), pytest.mark.integration]
 JSON = {"content-type": "application/json"}
 THREADS = 40  # of the pool that routes share
 HALF = b"GET /api/v1/health HTTP/1.1\r\nhost: x\r\nx: "

@@ -92,6 +92,7 @@ def nodes(app: FastAPI, who: str, node: str, direction: str = "up") -> set[str]:
     return {each[end] for each in answer.json()["edges"] for end in ("derived", "origin")}
 
 
+@pytest.mark.integration
 def test_a_walk_leads_from_a_release_to_its_sources_and_back(app: FastAPI) -> None:
     up = nodes(app, "noor", f"release:{MODEL}@1")
     assert {"run:run1", "commit:of run1", "artifact:sha256:table", f"source:{MODEL}/flights", "run:r9"} <= up
@@ -116,6 +117,7 @@ def test_a_walk_says_when_there_is_more(app: FastAPI) -> None:
     assert noor.get("/api/v1/lineage", params={"node": f"release:{MODEL}@1"}).json()["complete"]
 
 
+@pytest.mark.integration
 def test_a_prediction_is_traced_to_the_steps_the_data_and_who_let_it_serve(scene: Scene, app: FastAPI) -> None:
     trace = acting_as(app, "zaid").get(f"/api/v1/predictions/{PREDICTION}").json()
     assert (trace["release"]["number"], trace["run"]["id"]) == (1, "run1")

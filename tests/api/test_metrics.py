@@ -21,6 +21,8 @@ from falaj.storage.retraining_tables import TrainingRequestRow
 from falaj.trust.audit import record
 from tests.platforms import fill
 
+pytestmark = pytest.mark.integration
+
 PLACE = {"environment": "dev", "model": "flight-delay", "location": "local"}
 Exposition = dict[str, dict[frozenset[tuple[str, str]], float]]
 

@@ -21,6 +21,8 @@ from tests.api.monitored import Monitored, document, key, monitored
 from tests.control.monitoring.evaluation.scene import REFERENCE, ROWS, missing, shifted, window
 from tests.owners import own
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def place(platform: Platform, client: TestClient, tmp_path: Path) -> Monitored:

@@ -21,6 +21,8 @@ from tests.apps import app_of
 from tests.receivers import Receiver, answer, receiving
 from tests.waiting import HANGS_AFTER_S, until
 
+pytestmark = pytest.mark.integration
+
 VALUE = "correct horse battery staple"
 NOTIFICATIONS = "/api/v1/notifications"
 

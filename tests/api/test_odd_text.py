@@ -7,6 +7,8 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
+pytestmark = pytest.mark.integration
+
 ODD = ["\x00", "a\x00b", "\ud800"]
 
 

@@ -17,6 +17,8 @@ from falaj.sdk.loopback import BrowserLoginError
 from tests.security_keys import SoftwareKey
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 PAGE = "http://localhost:8470/security-key"
 
 

@@ -27,7 +27,11 @@ from tests.databases import migrated_sqlite
 from tests.platforms import answering
 from tests.waiting import HANGS_AFTER_S, until
 
-pytestmark = [pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed"),
+    pytest.mark.timeout(300),
+    pytest.mark.integration,
+]
 
 FALAJ = Path(sys.executable).parent / "falaj"
 STATEMENT = "5d" * 32

@@ -21,6 +21,8 @@ from falaj.storage.change_tables import ChangeRow
 from falaj.storage.monitoring_tables import AlertRow
 from falaj.storage.regression_gate_tables import RegressionGateRow
 
+pytestmark = pytest.mark.integration
+
 MOST_STATEMENTS = 12
 """Of a request for 20 rows: those of the list, and what who asks may read."""
 

@@ -40,6 +40,7 @@ def written(scene: Scene) -> int:
         return len(audit.entries(session, audit.EntryFilter(kind="predictions.exported")))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "status"), [("zaid", 200), ("rima", 200), ("yara", 403), ("noor", 403), ("adel", 403)]
 )

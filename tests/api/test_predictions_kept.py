@@ -17,6 +17,8 @@ from falaj.trust import settings
 from tests.api.test_privacy import turn_on
 from tests.control.compliance.people import learned, snapshot
 
+pytestmark = pytest.mark.integration
+
 DAY = 86_400.0
 HEALTH = DataClassification("scans", "health", "health", "AE", "patient")
 CUSTOMERS = DataClassification("customers", "personal", "general", "AE")

@@ -17,6 +17,8 @@ from tests.api.people import acting_as, grant
 from tests.apps import app_of
 from tests.control.compliance.people import learned, released, snapshot
 
+pytestmark = pytest.mark.integration
+
 PRIVACY = "/api/v1/privacy"
 DOCUMENT = "sha256:" + "d" * 64
 LATER = 4e9

@@ -12,6 +12,8 @@ from falaj.api.platform import Platform
 from tests.api.monitored import Monitored, monitored
 from tests.control.monitoring.evaluation.scene import REFERENCE
 
+pytestmark = pytest.mark.integration
+
 STATUS = "/api/v1/locations/local/status"
 SHOWN = "/api/v1/models/delay/recalibrations"
 

@@ -17,7 +17,10 @@ from falaj.storage import Database, ProjectRow, RunRow
 from tests.control.retraining.projects import release
 from tests.owners import own
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # `request_training` is tried on both
+pytestmark = [
+    pytest.mark.parametrize("database", ["sqlite"], indirect=True),  # `request_training` is tried on both
+    pytest.mark.integration,
+]
 SECRET = "s3cret"
 URL = "s3://lake/sales"
 WISHES = (

@@ -11,6 +11,8 @@ from falaj.api.agent_mtls import AUTHORITY_PATH, ENROL_PATH, RETURN_PATH
 from falaj.api.platform import Platform
 from falaj.api.route_actions import Action, action, declared, require_actions, walk
 
+pytestmark = pytest.mark.integration
+
 OPEN = {
     ("GET", "/api/v1/health"),
     ("GET", "/api/v1/installation"),

@@ -32,6 +32,8 @@ from falaj.trust.policy import Role
 from tests.apps import app_of
 from tests.databases import scratch_fact_store
 
+pytestmark = pytest.mark.integration
+
 TABLE = Path(__file__).with_name("routes_by_role.csv")
 PEOPLE = {role.value: Principal(f"user:{role}", PrincipalKind.USER) for role in Role}
 CALLERS: dict[str, Principal | None] = {

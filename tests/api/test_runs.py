@@ -10,6 +10,8 @@ from falaj.build.pipeline.node_files import step_log
 from falaj.storage import StepRunRow
 from falaj.storage.durable import ProcessEvent
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def run_id(client: TestClient) -> str:

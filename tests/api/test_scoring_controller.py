@@ -44,6 +44,7 @@ def entries(scene: Scene, kind: str) -> int:
         return len(audit.entries(session, audit.EntryFilter(kind=kind)))
 
 
+@pytest.mark.integration
 def test_what_serves_may_score_and_it_is_written_down(scene: Scene) -> None:
     before = entries(scene, "scoring.permitted")
     answer = ask(scene)

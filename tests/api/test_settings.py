@@ -19,6 +19,8 @@ from falaj.trust import settings
 from falaj.trust.policy import Role
 from tests.apps import app_of
 
+pytestmark = pytest.mark.integration
+
 FILE = "policy_packs: [uae]\nroles: [{group: audit, role: auditor}]\n"
 As = Callable[..., TestClient]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from falaj.api.controller import Controller
 from falaj.api.platform import Platform
 from falaj.trust import audit
 from falaj.trust.audit import record
+
+pytestmark = pytest.mark.integration
 
 
 def test_how_far_the_log_has_grown_is_signed_without_being_asked(platform: Platform) -> None:

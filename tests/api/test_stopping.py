@@ -18,6 +18,8 @@ from falaj.core.home import Home
 from falaj.core.principal import HOME, Principal, PrincipalKind
 from falaj.storage import Database
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_an_agent_that_waits_for_news_is_answered(

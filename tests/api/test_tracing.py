@@ -18,7 +18,7 @@ from tests.platforms import Served, fill
 from tests.servers import free_ports
 from tests.waiting import until
 
-pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+pytestmark = [pytest.mark.parametrize("database", ["sqlite"], indirect=True), pytest.mark.integration]
 
 
 @pytest.fixture

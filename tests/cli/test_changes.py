@@ -3,7 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
+
+pytestmark = pytest.mark.integration
 
 
 def test_changes_are_listed_and_shown(falaj_served: Command) -> None:

@@ -22,6 +22,8 @@ from falaj.schemas import api
 from tests.cli.conftest import FALAJ
 from tests.waiting import HANGS_AFTER_S, until
 
+pytestmark = pytest.mark.integration
+
 PROJECT = "model: m\nowner: o@example.org\npipeline: {say: {command: [echo, hello]}}\nchecks: []\n"
 
 

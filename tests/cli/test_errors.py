@@ -13,6 +13,8 @@ from tests.cli.conftest import FALAJ, Command, environment
 from tests.platforms import Served
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 
 def test_an_error_is_what_where_and_what_to_do_without_a_traceback(falaj: Command, tmp_path: Path) -> None:
     ended = falaj("predict", "dev/m", "--data", "rows.json")

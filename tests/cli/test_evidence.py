@@ -19,6 +19,8 @@ from tests.cli.conftest import Command
 from tests.supply_chain.attestations.admitted import HOUR_S, NOW, World, make_world
 from tests.supply_chain.attestations.releases import mlbom
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:

@@ -12,6 +12,8 @@ from falaj.trust.identity import offer_setup
 from tests.cli.conftest import Completed, _command
 from tests.platforms import Served
 
+pytestmark = pytest.mark.integration
+
 PASSWORD = "correct horse battery"
 As = Callable[..., Completed]
 

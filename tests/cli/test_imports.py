@@ -11,6 +11,8 @@ from falaj.core.home import Home
 from tests.cli.conftest import environment
 from tests.platforms import Served
 
+pytestmark = pytest.mark.integration
+
 HEAVY = {"alembic", "cryptography", "fastapi", "httpx", "mlflow", "msgspec", "numpy", "pydantic", "rich", "sqlalchemy"}
 HEAVY |= {"uvicorn", "yaml"}
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from falaj.core.home import Home
 from falaj.supply_chain.encryption import KeyScope, open_chest
 from tests.cli.conftest import Command
 from tests.platforms import Served
+
+pytestmark = pytest.mark.integration
 
 VALUE = "correct horse battery staple"
 

@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import Command
 from tests.platforms import COMMIT, PREDICTION, Served
 
+pytestmark = pytest.mark.integration
+
 LISTINGS: dict[str, tuple[str, ...]] = {
     "project list": ("project", "branch", "commit", "repository"),
     "run list": ("run", "project", "commit", "trigger", "state", "took", "queued", "reason"),

@@ -23,6 +23,8 @@ from tests.control.monitoring.evaluation.scene import missing, shifted
 from tests.databases import migrated_sqlite
 from tests.platforms import answering
 
+pytestmark = pytest.mark.integration
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -15,6 +15,8 @@ from falaj.trust import settings
 from tests.cli.conftest import Command
 from tests.platforms import Served
 
+pytestmark = pytest.mark.integration
+
 SPEC = NotificationSpec("https://tickets.example.org/hooks?token=s3cret", ("change.*",), "TICKETS")
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
+import pytest
 
 from falaj.dataplane.prediction_log import LABELS, LogWriter, SegmentHeader
 from falaj.trust import audit
 from tests.cli.conftest import Command
 from tests.platforms import PREDICTION, Served
+
+pytestmark = pytest.mark.integration
 
 
 def test_a_mistake_in_a_file_is_named_and_nothing_is_sent(falaj_served: Command, tmp_path: Path) -> None:

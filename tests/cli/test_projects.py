@@ -14,6 +14,8 @@ from falaj import __version__
 from tests.cli.conftest import Command
 from tests.platforms import Served
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def project(falaj: Command, tmp_path: Path) -> Path:

@@ -117,6 +117,7 @@ def test_watching_prints_a_line_for_each_change_and_ends_with_the_rollout(monkey
     assert [line.split()[0] for line in out] == ["stepping", "rolled_back"]
 
 
+@pytest.mark.integration
 def test_the_listing_of_a_platform_without_rollouts_says_how_to_get_some(falaj_served: Command) -> None:
     ended = falaj_served("rollout", "list")
     assert ended.returncode == 0 and "no rollouts yet" in ended.stdout

@@ -17,6 +17,8 @@ from tests.cli.conftest import Command
 from tests.platforms import COMMIT, Served
 from tests.waiting import until
 
+pytestmark = pytest.mark.integration
+
 
 def test_runs_are_filtered_and_compared(falaj_served: Command, served: Served, tmp_path: Path) -> None:
     with served.platform.database.transaction() as session:

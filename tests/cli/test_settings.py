@@ -19,6 +19,8 @@ from tests.cli.conftest import Command
 from tests.databases import forget_facts
 from tests.platforms import Served
 
+pytestmark = pytest.mark.integration
+
 FILE = "policy_packs: [uae]\nenvironments:\n  dev: {rank: 0}\n  prod: {rank: 1, approvals: {normal: 1}}\n"
 
 

@@ -62,6 +62,7 @@ def test_the_options_of_the_overview_are_those_of_every_command() -> None:
     assert named - {"--install-completion", "--show-completion"} == set(OPTIONS) - {"--help"}
 
 
+@pytest.mark.integration
 def test_a_word_that_is_no_command_is_refused_with_the_nearest(falaj: Command) -> None:
     assert falaj("--version").stdout.startswith("falaj ")
     refused = falaj("rollot")

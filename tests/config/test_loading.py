@@ -321,6 +321,7 @@ def test_a_metric_of_the_project_must_be_there(
     assert problem.field == "gates[0]" and reason in problem.message
 
 
+@pytest.mark.integration
 def test_the_cache_answers_without_parsers(project: Path, tmp_path: Path) -> None:
     first = load_project_cached(project, tmp_path / "cache")
     code = (

@@ -12,6 +12,8 @@ from falaj.cli.application import application
 from falaj.config import create_project
 from falaj.config.readiness import requirements
 
+pytestmark = pytest.mark.integration
+
 
 def git(folder: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")

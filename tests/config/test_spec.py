@@ -25,6 +25,7 @@ def test_the_released_model_is_that_of_the_last_model_step(project: Path) -> Non
     assert load_spec(project).model_step == "fit"
 
 
+@pytest.mark.integration
 def test_the_room_imports_without_parsers() -> None:
     code = "import sys, falaj.config, falaj.config.loading; print({'yaml', 'pydantic'} & {*sys.modules})"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

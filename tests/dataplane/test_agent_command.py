@@ -10,6 +10,8 @@ import pytest
 
 from falaj.dataplane.agent import command_line
 
+pytestmark = pytest.mark.integration
+
 
 def test_status_of_a_location(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "locations" / "edge-1"

@@ -19,6 +19,8 @@ from falaj.dataplane.prediction_log.export import ExportSelection
 from falaj.supply_chain.encryption import Keystore, open_chest
 from tests.waiting import HANGS_AFTER_S, until
 
+pytestmark = pytest.mark.integration
+
 OWNER = LogOwner("dev/m", "m@1")
 
 

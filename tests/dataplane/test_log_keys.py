@@ -61,6 +61,7 @@ def test_off_gives_no_keys(tmp_path: Path) -> None:
     assert not (home.keys / "data-keys.json").exists()
 
 
+@pytest.mark.integration
 def test_what_a_process_is_given_comes_on_a_pipe_alone(tmp_path: Path) -> None:
     log_path = tmp_path / "said"
     code = (
@@ -73,6 +74,7 @@ def test_what_a_process_is_given_comes_on_a_pipe_alone(tmp_path: Path) -> None:
     assert log_path.read_text().split() == ["2000", "False"]
 
 
+@pytest.mark.integration
 def test_a_process_that_is_given_nothing_has_no_pipe(tmp_path: Path) -> None:
     log_path = tmp_path / "said"
     code = "import os; print(os.path.exists('/proc/self/fd/3'))"

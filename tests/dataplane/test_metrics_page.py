@@ -27,6 +27,8 @@ from tests.dataplane.test_traffic_of_model_servers import BODY
 from tests.integrations.otlp.collector import collecting
 from tests.waiting import HANGS_AFTER_S, until
 
+pytestmark = pytest.mark.integration
+
 Series = dict[str, list[tuple[dict[str, str], float]]]
 
 

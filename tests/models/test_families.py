@@ -26,7 +26,10 @@ from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench
 from tests.models.projects import FAMILIES, GATES, features, rows
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # libraries of models warn of each other's versions
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # libraries of models warn of each other's versions
+    pytest.mark.integration,
+]
 bench = conftest.bench
 
 

@@ -71,6 +71,7 @@ def test_what_is_no_graph_says_so(tmp_path: Path) -> None:
         saved(tmp_path / "x.onnx", tmp_path)
 
 
+@pytest.mark.integration
 def test_a_graph_with_another_number_of_answers_is_refused_at_packaging(tmp_path: Path) -> None:
     node = helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=1)
     graph_input = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 3])
@@ -81,6 +82,7 @@ def test_a_graph_with_another_number_of_answers_is_refused_at_packaging(tmp_path
     assert result.refusal == "the model's output 'sum' has 1 answers for 2 rows"
 
 
+@pytest.mark.integration
 def test_probabilities_are_not_promised_of_a_model_that_gives_none(tmp_path: Path) -> None:
     folder = saved(graphs.of_columns(tmp_path / "c.onnx"), tmp_path, train=rows())
     result = package_model(

@@ -127,6 +127,7 @@ def test_a_skops_file_of_an_estimator_loads(tmp_path: Path) -> None:
     assert np.array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
 
 
+@pytest.mark.integration
 def test_code_of_the_project_is_loaded_by_a_confined_process_alone(tmp_path: Path) -> None:
     code = tmp_path / "code" / "scaling"
     code.mkdir(parents=True)

@@ -23,6 +23,7 @@ from tests.models.projects import rows
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.skipif(not sandbox.available().complete, reason="this kernel cannot confine"),
+    pytest.mark.integration,
 ]
 bench = conftest.bench
 

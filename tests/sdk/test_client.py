@@ -21,6 +21,8 @@ from falaj.supply_chain import attestations
 from tests.platforms import COMMIT, PREDICTION, Served
 from tests.servers import free_ports
 
+pytestmark = pytest.mark.integration
+
 
 def test_health(client: Client) -> None:
     health = client.health()

@@ -53,6 +53,7 @@ def forwarded(target: Path) -> Iterator[str]:
         thread.join(10)
 
 
+@pytest.mark.integration
 def test_nothing_at_the_endpoint_is_unavailable() -> None:
     with (
         Endpoint(f"http://127.0.0.1:{free_ports(1)[0]}/dev/m") as endpoint,

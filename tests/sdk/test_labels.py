@@ -112,6 +112,7 @@ def test_batches_hold_everything_in_order(count: int, size: int) -> None:
     assert all(0 < len(batch) <= size for batch in label_batches)
 
 
+@pytest.mark.integration
 def test_nothing_at_the_endpoint_is_unavailable() -> None:
     with (
         Endpoint(f"http://127.0.0.1:{free_ports(1)[0]}/dev/m") as endpoint,

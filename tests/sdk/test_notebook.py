@@ -36,6 +36,7 @@ def executed(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return notebook
 
 
+@pytest.mark.integration
 def test_a_notebook_shows_tables(executed: NotebookNode) -> None:
     pages = ["".join(output.get("data", {}).get("text/html", "") for output in cell.outputs) for cell in executed.cells]
     assert pages[0] == ""

@@ -20,6 +20,8 @@ from falaj.sdk.http import NotUpError, Transport
 from falaj.storage import ReleaseRow
 from tests.platforms import Served
 
+pytestmark = pytest.mark.integration
+
 
 @contextmanager
 def saying(answer: bytes) -> Iterator[str]:

@@ -29,6 +29,8 @@ from falaj.trust.audit.log import LOG
 from tests.api.people import acting_as, grant
 from tests.apps import app_of
 
+pytestmark = pytest.mark.integration
+
 VERIFIER = Path(__file__).resolve().parents[2] / "auditors" / "verify_log.py"
 NOW = 1_800_000_000.0
 FORGED = '{"kind":"change.approved"}'

@@ -26,6 +26,8 @@ from falaj.trust.policy import ForbiddenError
 from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:

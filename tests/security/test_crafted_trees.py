@@ -10,6 +10,8 @@ import pytest
 from falaj.build.pipeline.errors import WorkspaceError
 from falaj.build.pipeline.workspace import write_commit
 
+pytestmark = pytest.mark.integration
+
 Entry = tuple[bytes, bytes, str]
 """Mode, name and object id."""
 

@@ -30,6 +30,8 @@ from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
 from falaj.storage.facts import open_fact_store
 from falaj.supply_chain.encryption import KeyState
 
+pytestmark = pytest.mark.integration
+
 ADMIN = Principal("user:admin", PrincipalKind.USER)
 ROW = b"A-17;Dubai;diabetes"
 ROWS = b"customer;city;finding\n" + ROW * 400

@@ -20,6 +20,8 @@ from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench, flights, threshold
 from tests.control.notary.claims import true_claims
 
+pytestmark = pytest.mark.integration
+
 bench, models = conftest.bench, conftest.models
 
 PREPARE = """

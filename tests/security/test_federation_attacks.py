@@ -28,6 +28,8 @@ from tests.security_keys import SoftwareKey
 from tests.trust.identity.federation.conftest import PUBLIC, VERIFIER, Door, api, door, liar, platform, query
 from tests.trust.identity.federation.test_security_keys import OTHER, STATEMENT, Person, person
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["api", "door", "liar", "person", "platform"]
 
 Claims = dict[str, Any]

@@ -22,6 +22,8 @@ from tests.api.people import acting_as, grant, person
 from tests.apps import app_of
 from tests.databases import migrated_sqlite
 
+pytestmark = pytest.mark.integration
+
 COMMIT = "1" * 40
 
 

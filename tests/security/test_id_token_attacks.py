@@ -29,6 +29,8 @@ from falaj.trust.identity.federation.web import Web
 from tests.databases import migrated_sqlite
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 NOW = 1_900_000_000.0
 CLIENT = "falaj"
 KEY = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})

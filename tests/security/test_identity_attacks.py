@@ -48,6 +48,8 @@ from tests.apps import app_of
 from tests.trust.identity.conftest import CHEAP, NOW, PASSWORD, authority, keeper, person, proof_of, vault
 from tests.trust.identity.test_login import code, enrolled
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["authority", "keeper", "person", "vault"]
 
 Person = Callable[..., Principal]

@@ -97,6 +97,7 @@ def test_an_attack_behind_a_real_estimator_is_refused(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("library", [pickle, cloudpickle])
 @pytest.mark.parametrize(
     "model",

@@ -17,7 +17,10 @@ from falaj.core.venv.environment import build
 from falaj.core.venv.errors import EnvironmentBuildError
 from tests.build.pipeline.conftest import Project
 
-pytestmark = pytest.mark.skipif(not offered().hides_files, reason="the kernel has neither namespaces nor Landlock")
+pytestmark = [
+    pytest.mark.skipif(not offered().hides_files, reason="the kernel has neither namespaces nor Landlock"),
+    pytest.mark.integration,
+]
 
 SECRETS = ("keys/identity.pem", "keys/root.key", "token", "falaj.db", "mlflow.db", "runs/other/worktree/steps.py")
 

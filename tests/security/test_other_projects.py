@@ -36,6 +36,8 @@ from tests.security.two_projects import (
     two_projects,
 )
 
+pytestmark = pytest.mark.integration
+
 NOTHING = f"sha256:{'0' * 64}"
 
 

@@ -18,6 +18,8 @@ from falaj.integrations.git.status import GitHubStatus, Unreported
 from falaj.trust.identity.federation.errors import ProviderError
 from falaj.trust.identity.federation.web import Web
 
+pytestmark = pytest.mark.integration
+
 NAME = "git.example.org"
 
 

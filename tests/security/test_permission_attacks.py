@@ -19,6 +19,8 @@ from tests.apps import app_of
 from tests.databases import migrated_sqlite
 from tests.trust.policy.scenes import APPROVE, ATTACKS, PEOPLE_ADMIT, Scene
 
+pytestmark = pytest.mark.integration
+
 NAMES = ['"quoted"', "two\nlines", "‮abnormal", 'x" || true || "', "a\\u0000b", "*", "home", "ünï", " "]
 
 

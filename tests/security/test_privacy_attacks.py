@@ -40,6 +40,8 @@ from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
 from tests.security.test_audit_attacks import export, rejected, verifier
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["verifier"]
 
 DOCUMENT = "sha256:" + "d" * 64

@@ -22,6 +22,8 @@ from tests.control.releases.scene import MODEL, Scene, open_scene
 from tests.databases import migrated_sqlite
 from tests.supply_chain.attestations.releases import FLIGHTS, dataset
 
+pytestmark = pytest.mark.integration
+
 HEALTH = DataClassification("rows", "health", "health", "US")
 PUBLIC = DataClassification("rows", "public", "general", "US")
 DIGEST = "sha256:" + "a" * 64

@@ -87,6 +87,7 @@ def test_each_replica_has_a_folder_a_socket_and_a_log_of_its_own(tmp_path: Path)
     assert [Path(log).name for log in logs] == [slot.id for slot in slots]
 
 
+@pytest.mark.integration
 def test_who_listens_in_the_place_of_a_replica_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "s"
     server = (
@@ -144,6 +145,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not (available().files and available().network), reason=available().why_not)
 @pytest.mark.parametrize("abi", [5, 99])
 def test_a_confined_replica_reaches_no_other_one(tmp_path: Path, abi: int) -> None:
@@ -163,6 +165,7 @@ def test_a_confined_replica_reaches_no_other_one(tmp_path: Path, abi: int) -> No
     assert {what for what, outcome in probe_results.items() if outcome == "done"} == {"itself", "its own log"}
 
 
+@pytest.mark.integration
 def test_every_part_of_the_platform_is_started_apart_from_who_starts_it() -> None:
     code = "import os, sys; print(sys.flags.isolated, sys.flags.safe_path, os.environ.get('PYTHONPATH') in sys.path)"
     environment = {**os.environ, "PYTHONPATH": "/nowhere"}

@@ -12,7 +12,10 @@ import pytest
 
 from falaj.core.sandbox import offered
 
-pytestmark = pytest.mark.skipif(not offered().namespaces, reason="the kernel gives no namespaces")
+pytestmark = [
+    pytest.mark.skipif(not offered().namespaces, reason="the kernel gives no namespaces"),
+    pytest.mark.integration,
+]
 
 SECLUDED = """
 import ctypes, json, os, subprocess, sys

@@ -20,6 +20,8 @@ from falaj.core.home import Home
 from falaj.supply_chain.artifacts import open_home_store
 from tests.build.pipeline.conftest import Project
 
+pytestmark = pytest.mark.integration
+
 VALUE = "Zq7$pW/kk=9 \"q'é~long enough"
 SECRETS = {"DB_PASSWORD": VALUE}
 CLOTHES = [

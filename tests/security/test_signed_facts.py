@@ -38,6 +38,8 @@ from falaj.trust.identity import NewAccount, accounts, authenticate
 from falaj.trust.policy import bindings_of
 from tests.databases import scratch_fact_store
 
+pytestmark = pytest.mark.integration
+
 NOW = 1_800_000_000.0
 LATER = NOW + 3_600.0
 ANA = "user:ana"

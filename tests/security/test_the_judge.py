@@ -14,6 +14,8 @@ from falaj.core import sandbox
 from tests.build.checks import conftest
 from tests.build.checks.conftest import Bench, flights, threshold
 
+pytestmark = pytest.mark.integration
+
 bench = conftest.bench
 models = conftest.models
 

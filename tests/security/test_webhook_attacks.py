@@ -31,6 +31,8 @@ from falaj.integrations.notifications import (
 from tests.receivers import Receiver, answer, receiving
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 NAME = "tickets.example.org"
 BODY = b'{"specversion":"1.0"}'
 

@@ -14,6 +14,8 @@ from falaj.storage import Database, ProjectRow
 from tests.databases import migrated_sqlite
 from tests.supply_chain.attestations.admitted import make_world
 
+pytestmark = pytest.mark.integration
+
 
 class Repository:
     """A repository to which people commit."""

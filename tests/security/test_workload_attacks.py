@@ -36,6 +36,8 @@ from tests.agents_port import AgentsPort, agents_port
 from tests.supply_chain.certificates.test_certificates import forged
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 DESIRED = "/api/v1/locations/edge-1/desired"
 REPORT = {"version": 0, "endpoints": []}
 CERTIFICATE = (401, "workload.certificate")

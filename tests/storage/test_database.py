@@ -11,6 +11,8 @@ from falaj.core.errors import UnavailableError
 from falaj.storage import Base, Database, EventRow
 from falaj.storage import database as database_module
 
+pytestmark = pytest.mark.integration
+
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
     with database.engine.connect() as connection:

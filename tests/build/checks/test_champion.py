@@ -80,6 +80,7 @@ def test_without_scores_nothing_that_was_hoped_for_is_shown(context, bench):
     assert "no gate" in against_champion(replace(context, spec=bench.spec), None, "better").reason
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("same_process")
 def test_real_models_are_scored_once_for_gates_and_champion(bench, models):
     bench.keep("fit", models["good"])

@@ -257,6 +257,7 @@ def reads(label, prediction):
 """
 
 
+@pytest.mark.integration
 def test_a_function_of_the_project_is_a_metric(bench, gate_judge):
     table, held_out = rows(TEXTS), rows(TEXTS, 300, seed=1)
     held_out["site"] = np.array(["x", "y", "z"])[np.arange(len(held_out)) % 3]
@@ -279,6 +280,7 @@ def test_a_function_of_the_project_is_a_metric(bench, gate_judge):
     assert not absent.passed and "cannot be loaded: AttributeError" in absent.reason
 
 
+@pytest.mark.integration
 def test_a_function_of_the_project_gets_numbers_and_two_classes_by_their_names(bench, gate_judge):
     bench.write("src/shop/metrics.py", "def share(label, prediction): return (prediction == label).mean()")
     bench.write("src/shop/ends.py", "def worst(label, prediction): return abs(prediction - label).max()")

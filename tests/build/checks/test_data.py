@@ -182,6 +182,7 @@ def test_infinity_is_above_every_limit(bench, same_process):
     assert check_result.values[0].value == "inf"
 
 
+@pytest.mark.integration
 def test_in_the_projects_environment(bench):
     bench.keep_table("prepare", TABLE)
     bench.spec = replace(bench.spec, expect={"prepare": {"rows": {"min": 4}}})

@@ -94,6 +94,7 @@ def test_no_rows_is_a_failure(bench, models):
     assert "there are no rows" in run_check("model", bench.context()).summary
 
 
+@pytest.mark.integration
 def test_in_the_projects_environment(bench, tried, monkeypatch):
     monkeypatch.undo()
     check_result = tried(latency_ms=5000, missing=["noise"])

@@ -10,6 +10,8 @@ from falaj.build.checks import run_check
 from falaj.build.checks.context import CheckError
 from falaj.build.checks.project_tests import read_junit
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def bench(bench):

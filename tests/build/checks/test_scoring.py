@@ -10,6 +10,8 @@ from falaj.build.checks.context import CheckError
 from falaj.build.checks.scoring import CANDIDATE, run_in_project, score
 from tests.build.checks.conftest import flights, threshold
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def scored(bench, models):

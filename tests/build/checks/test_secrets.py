@@ -96,6 +96,7 @@ def test_a_comment_allows_one(text):
     assert kinds(text.replace("TOKEN", token) + f"\nother = '{token}'") == ["github-token"]
 
 
+@pytest.mark.integration
 def test_the_check_looks_at_what_git_tracks(bench):
     bench.write("model.py", "x = 1\n")
     bench.write("settings.py", f"key = '{EXAMPLES['aws-access-key']}'\n")

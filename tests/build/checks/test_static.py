@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from falaj.build.checks import run_check
+
+pytestmark = pytest.mark.integration
 
 
 def static(bench):

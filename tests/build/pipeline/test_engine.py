@@ -10,6 +10,8 @@ from falaj.build.pipeline.errors import PipelineError
 from falaj.config import StepSpec
 from tests.build.pipeline.conftest import Project
 
+pytestmark = pytest.mark.integration
+
 CHAIN = """
     from pathlib import Path
 

@@ -14,6 +14,8 @@ from falaj.core.home import Home
 from falaj.core.venv.environment import Environment, build
 from falaj.core.venv.errors import EnvironmentBuildError
 
+pytestmark = pytest.mark.integration
+
 LOCKED = """
 [project]
 name = "tiny"

@@ -7,6 +7,8 @@ import pytest
 from falaj.config import StepSpec
 from tests.build.pipeline.conftest import Project
 
+pytestmark = pytest.mark.integration
+
 CODE = """
 import tempfile
 from pathlib import Path

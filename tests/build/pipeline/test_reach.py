@@ -10,6 +10,8 @@ from falaj.build.pipeline import PipelineResult
 from falaj.config import StepSpec
 from tests.build.pipeline.conftest import Project
 
+pytestmark = pytest.mark.integration
+
 STEP = StepSpec("f", run="steps:f")
 UNKNOWN = "from pathlib import Path\n\ndef f() -> str:\n    return eval(Path('rule.txt').read_text())\n"
 

@@ -54,6 +54,7 @@ def test_an_unreadable_source_fails_its_reader(project: Project) -> None:
     assert result.steps["f"].error.code == "source.unreadable"  # type: ignore[union-attr]
 
 
+@pytest.mark.integration
 def test_a_socket_is_not_data(project: Project) -> None:
     import socket
 
@@ -89,6 +90,7 @@ def test_an_unchanged_file_is_not_read_again(project: Project, monkeypatch: pyte
     assert snapshot(project, "file://a.csv") == first
 
 
+@pytest.mark.integration
 def test_a_folder(project: Project) -> None:
     project.write("data/one.txt", "1")
     project.write("data/deep/two.txt", "2")
@@ -131,6 +133,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(project: Project, mo
     assert project.store.read_bytes(data_snapshot.digest) == b"x\n22\n"  # type: ignore[attr-defined]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["with space/naïve file.csv", "50%20off.csv", 'o\'brien "q".v1.csv', "سرعة#1?.csv"])
 @pytest.mark.parametrize("encoded", [False, True])
 def test_any_name_of_a_file_is_found_plain_and_percent_encoded(project: Project, name: str, encoded: bool) -> None:

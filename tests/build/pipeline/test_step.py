@@ -14,6 +14,8 @@ from falaj.config import StepSpec
 from falaj.core.errors import FalajError
 from tests.build.pipeline.conftest import Project
 
+pytestmark = pytest.mark.integration
+
 TABLES = """
     from __future__ import annotations
     from pathlib import Path

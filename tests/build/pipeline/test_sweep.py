@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from falaj.build.pipeline import StepState, expand
 from falaj.build.pipeline.sweep import candidates_part, table_of_cell, with_cell, with_overrides
 from falaj.config.spec import ProjectSpec, SelectSpec, SourceSpec, StepSpec
 from tests.build.pipeline.conftest import Project
+
+pytestmark = pytest.mark.integration
 
 SELECT = SelectSpec("brier on split.validation", "brier", "split.validation")
 SPEC = ProjectSpec(

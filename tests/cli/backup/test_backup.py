@@ -31,6 +31,8 @@ from falaj.storage import Database
 from falaj.storage.facts import open_fact_store
 from falaj.supply_chain.artifacts import Digest
 
+pytestmark = pytest.mark.integration
+
 PHRASE = "only for this test, never kept"
 NOW = 1_800_000_000.0
 ROWS = b"customer;city\nA-17;Dubai\n"

@@ -23,6 +23,8 @@ from falaj.trust.policy import ForbiddenError
 from tests.control.releases.scene import MODEL, START, WORKER, Scene, open_scene
 from tests.supply_chain.attestations.releases import COMMIT
 
+pytestmark = pytest.mark.integration
+
 DAY_S = 86_400.0
 
 

@@ -18,6 +18,8 @@ from falaj.trust.policy import ForbiddenError
 from tests.control.changes.test_rollouts import canary_in, report_rollout, rolling, row_of
 from tests.control.releases.scene import MODEL, WORKER, Scene
 
+pytestmark = pytest.mark.integration
+
 
 def revoke(scene: Scene, release_row: ReleaseRow) -> None:
     manager = scene.person(f"manager{release_row.number}", "release-manager")

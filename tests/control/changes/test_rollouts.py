@@ -22,6 +22,8 @@ from falaj.trust.policy import ForbiddenError
 from tests.control.releases.scene import MODEL, Scene
 from tests.control.releases.scene import WORKER as _WORKER
 
+pytestmark = pytest.mark.integration
+
 CANARY = {"kind": "canary", "options": {"steps": [0.05, 0.5], "metrics": [{"name": "brier"}]}}
 
 

@@ -18,6 +18,8 @@ from falaj.trust import audit
 from tests.control.compliance.cases import ASSESSED, NOW, basis
 from tests.databases import migrated_sqlite
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def keyring(tmp_path: Path) -> Keyring:

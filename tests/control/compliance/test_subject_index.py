@@ -21,6 +21,8 @@ from falaj.trust import secrets
 from tests.control.compliance.people import LABEL, ROWS, learned, released, snapshot
 from tests.databases import migrated_sqlite
 
+pytestmark = pytest.mark.integration
+
 NOW = 1_800_000_000.0
 
 

@@ -23,6 +23,8 @@ from falaj.supply_chain.encryption import KeyGoneError, KeyScope
 from falaj.trust import audit
 from tests.control.notary.claims import Case, true_claims
 
+pytestmark = pytest.mark.integration
+
 
 class Processes:
     """A supervisor's view: both ends of the socket, and the notary at one of them."""

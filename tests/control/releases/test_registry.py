@@ -11,6 +11,8 @@ from falaj.core.errors import NotFoundError, UsageError
 from falaj.storage import Database, EndpointRow, OutboxRow, ProcessRow, ProjectRow, ReleaseRow, RunRow
 from falaj.storage.durable import ProcessEvent, ProcessTable
 
+pytestmark = pytest.mark.integration
+
 ENDPOINT, GRANT = ("dev", "local"), releases.DeploymentPermit("c1", "c2")
 DIGEST = "sha256:" + "a" * 64
 

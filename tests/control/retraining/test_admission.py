@@ -25,6 +25,8 @@ from falaj.trust import lineage
 from tests.control.retraining.projects import DAY, HOUR, NOW, end_run, registered, release
 from tests.databases import database, migrated_postgres, migrated_sqlite, postgres
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["database", "migrated_postgres", "postgres"]
 
 DRIFT = {"on": "drift"}

@@ -21,6 +21,8 @@ from tests.control.retraining.projects import DAY, NOW, registered, release
 from tests.databases import database, migrated_postgres, migrated_sqlite, postgres
 from tests.owners import own
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["database", "migrated_postgres", "postgres"]
 
 SOURCE = {"on": "event", "source": "sales", "poll_s": 60.0}

@@ -18,6 +18,8 @@ from falaj.storage.durable import ProcessTable
 from tests.databases import migrated_sqlite
 from tests.owners import own
 
+pytestmark = pytest.mark.integration
+
 ENTRY: dict[str, Any] = {
     "input": "flights", "output": "file:///out", "environment": "prod", "location": "local", "keep": [],
     "classification": "internal", "origin": "AE", "sector": "",

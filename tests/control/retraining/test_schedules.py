@@ -16,6 +16,8 @@ from falaj.storage.durable import ProcessTable
 from tests.databases import database, postgres
 from tests.owners import own
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["database", "postgres"]
 
 MONTHLY: dict[str, Any] = {"on": "schedule", "cron": "0 3 1 * *", "timezone": "Asia/Dubai"}

@@ -14,6 +14,8 @@ from falaj.control.notary import DoesNotRecomputeError
 from falaj.control.notary.commit import project_file, require_gates, require_risk
 from falaj.control.runs.checkout import proof_of
 
+pytestmark = pytest.mark.integration
+
 TEXT = """\
 model: m
 data: {held-back: {exam: true}}

@@ -14,6 +14,8 @@ from falaj.control.runs.event_writer import Journal
 from falaj.core.errors import UnavailableError
 from falaj.storage import Database, EventRow, ProjectRow, RunRow, StepRunRow
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def run_id(database: Database) -> str:

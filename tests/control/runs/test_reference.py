@@ -45,6 +45,7 @@ def read(bench, reference_result, tmp_path):  # noqa: F811
     return ReleaseReference.read(bench.store.fetch(reference_result.digest, tmp_path / "fetched"))
 
 
+@pytest.mark.integration
 def test_a_run_knows_what_its_release_is_compared_with(trained, tmp_path):
     reference_result = reference_of(context_of(trained), [*FEATURES, "carrier"])
     assert reference_result.notes == ()

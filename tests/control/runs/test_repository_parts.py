@@ -15,6 +15,8 @@ from falaj.control.runs.repository_parts import missing_here
 from falaj.core.home import Home
 from falaj.integrations.git import GitInputError, submodule_url, submodules
 
+pytestmark = pytest.mark.integration
+
 FETCHED = "model: m\nowner: o@example.org\nrepository: {submodules: true}\npipeline: {a: {command: [sh]}}\n"
 PLAIN = FETCHED.replace("repository: {submodules: true}\n", "")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a" * 64 + "\nsize 12345\n"

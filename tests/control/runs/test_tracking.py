@@ -12,6 +12,8 @@ from falaj.build.pipeline.mlflow_files import Recorded
 from falaj.control.runs.tracking import Tracking, TrackingUnavailableError, tracked_candidates
 from falaj.core.home import Home
 
+pytestmark = pytest.mark.integration
+
 
 def _no_page_more(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size where that is larger

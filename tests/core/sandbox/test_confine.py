@@ -10,7 +10,10 @@ import pytest
 
 from falaj.core.sandbox import available, seccomp
 
-pytestmark = pytest.mark.skipif(not (available().files and available().network), reason=available().why_not)
+pytestmark = [
+    pytest.mark.skipif(not (available().files and available().network), reason=available().why_not),
+    pytest.mark.integration,
+]
 
 PREFIX = """
 import os, socket, sys, threading

@@ -32,9 +32,12 @@ OUTSIDE = replace(INSIDE, namespaces=False)
 """A kernel that gives no namespaces: Landlock, seccomp and a launcher that adopts orphans."""
 SANDBOXES = {"namespaces": INSIDE, "no namespaces": OUTSIDE}
 
-pytestmark = pytest.mark.skipif(
-    not (INSIDE.namespaces and INSIDE.landlock >= 6 and INSIDE.seccomp), reason=f"the kernel offers {INSIDE}"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (INSIDE.namespaces and INSIDE.landlock >= 6 and INSIDE.seccomp), reason=f"the kernel offers {INSIDE}"
+    ),
+    pytest.mark.integration,
+]
 
 
 @dataclass

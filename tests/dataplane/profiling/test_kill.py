@@ -8,8 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.dataplane.profiling.scene import RELEASE, Scene, reference
 from tests.waiting import until
+
+pytestmark = pytest.mark.integration
 
 KILLS, ROWS = 3, 3_000
 

@@ -12,6 +12,8 @@ from falaj.dataplane.errors import LocationError
 from falaj.statistics.profiles import Profile
 from tests.dataplane.profiling.scene import NOW, RELEASE, Scene, reference
 
+pytestmark = pytest.mark.integration
+
 HOUR = NOW // 3600 * 3600
 
 

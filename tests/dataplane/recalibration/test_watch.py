@@ -15,6 +15,8 @@ from falaj.statistics.recalibration.document import file_name
 
 from .scene import ENDPOINT, FIRST, Scene, reference
 
+pytestmark = pytest.mark.integration
+
 
 def run(scene: Scene, days: range, need: float = 0.8, **options: object) -> None:
     watch = scene.open()

@@ -134,6 +134,7 @@ def is_deleted(file: str) -> bool:
     return file.endswith(".wal (deleted)")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("sealed", [False, True])
 def test_labels_meet_predictions_in_columns(tmp_path: Path, sealed: bool) -> None:
     location = Location(tmp_path, sealed=sealed)

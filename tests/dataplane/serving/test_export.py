@@ -17,6 +17,8 @@ from falaj.dataplane.prediction_log.export import Exported, ExportFolderError, E
 from falaj.dataplane.prediction_log.export.kinds import ColumnKinds, as_kind
 from tests.dataplane.serving.test_labels import DATA_KEY, ENDPOINT, KEYS, Location
 
+pytestmark = pytest.mark.integration
+
 EVERYTHING = ExportSelection(ENDPOINT, 0.0, 1e11)
 
 

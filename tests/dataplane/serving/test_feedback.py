@@ -26,6 +26,8 @@ from tests.waiting import HANGS_AFTER_S, until
 
 from .conftest import Replica
 
+pytestmark = pytest.mark.integration
+
 NOW = 1_700_000_000.0
 CALLER = {"falaj-caller": "c-ana"}
 JSON = {"content-type": "application/json", **CALLER}

@@ -6,6 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.integration
+
 ENCRYPTION = {f"falaj.supply_chain.encryption{name}" for name in ("", ".derivation", ".errors", ".stream")}
 AREAS = {"falaj", "falaj.core", "falaj.dataplane", "falaj.statistics", "falaj.supply_chain"}
 CORE = {f"falaj.core.{name}" for name in ("errors", "file_identity", "ids", "lazy_exports")}

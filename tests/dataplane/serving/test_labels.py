@@ -17,6 +17,8 @@ from falaj.dataplane.prediction_log import LABELS, LogKeys, LogWriter, SegmentHe
 from falaj.dataplane.prediction_log.routing import CANDIDATE, SHADOW, STABLE
 from falaj.supply_chain.encryption import DataKey, KeyGoneError
 
+pytestmark = pytest.mark.integration
+
 DATA_KEY = DataKey("ab" * 16, "default", bytes(range(32)))
 KEYS = LogKeys(lambda _id: DATA_KEY)
 ENDPOINT = "prod/flight-delay"

@@ -12,6 +12,8 @@ import pytest
 
 from falaj.build.packaging import PackagingError, PackagingResult, package_model
 
+pytestmark = pytest.mark.integration
+
 Packaged = Callable[[str], tuple[Path, PackagingResult]]
 
 

@@ -209,6 +209,7 @@ def test_before_anything_is_learned_half_is_trusted_and_ten_days_weigh_as_much_a
     assert learned_strength(ten, 0.5, 10) == pytest.approx(0.75)
 
 
+@pytest.mark.integration
 def test_it_needs_numpy_alone():
     code = (
         "import sys, falaj.statistics.recalibration; "

@@ -135,6 +135,7 @@ def test_the_answer_that_somebody_got_is_found_before_that_of_a_shadow(tmp_path:
     assert copy is not None and copy.routing.shadow
 
 
+@pytest.mark.integration
 def test_a_real_replica_logs_them(
     serve: Callable[..., Replica], packaged: Callable[[str], tuple[Path, PackagingResult]]
 ) -> None:

@@ -41,6 +41,8 @@ from falaj.dataplane.scoring.planning import lots_of, sample_every
 from falaj.dataplane.scoring.prediction_ids import id_bytes, id_prefix, prediction_id
 from falaj.dataplane.scoring.records import PARTS, RowBatch
 
+pytestmark = pytest.mark.integration
+
 Packaged = Callable[[str], tuple[Path, PackagingResult]]
 RELEASE = "flight-delay@1"
 

@@ -32,6 +32,8 @@ from tests.waiting import HANGS_AFTER_S, until
 
 from .conftest import Replica
 
+pytestmark = pytest.mark.integration
+
 Serve = Callable[..., Replica]
 Packaged = Callable[[str], tuple[Path, PackagingResult]]
 

@@ -136,6 +136,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.integration
 def test_a_killed_writer_leaves_whole_records_and_its_segment_ends(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == b"written\n"

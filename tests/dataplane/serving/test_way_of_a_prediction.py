@@ -16,7 +16,7 @@ from tests.order_of_modules import described
 
 from .conftest import Replica
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.integration]
 BEGIN = "falaj.dataplane.model_server.app:_request_id"
 
 

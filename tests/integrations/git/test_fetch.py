@@ -24,6 +24,8 @@ from falaj.integrations.git.command import environment, git
 
 from .conftest import Checkout
 
+pytestmark = pytest.mark.integration
+
 
 def test_polling_tells_the_commit_of_a_branch(checkout: Checkout) -> None:
     first = checkout.commit("one")

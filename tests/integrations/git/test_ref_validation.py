@@ -50,6 +50,7 @@ def accepts(ref: str) -> bool:
     return True
 
 
+@pytest.mark.integration
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5))
 def test_refs_are_judged_as_git_judges_them(pieces: list[str]) -> None:

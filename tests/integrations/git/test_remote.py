@@ -17,6 +17,8 @@ from tests.waiting import until
 
 from .conftest import Checkout, Receiver
 
+pytestmark = pytest.mark.integration
+
 
 def waiting(home: Home) -> list[Path]:
     return sorted((home.root / "spool" / "pushes").glob("*.json"))

@@ -12,6 +12,8 @@ from falaj.integrations.git.status import GitHubStatus, GitLabStatus, Unreported
 
 from .conftest import Receiver
 
+pytestmark = pytest.mark.integration
+
 COMMIT = "a" * 40
 REPOSITORY = "https://example.org/group/flights.git"
 PATHS = {

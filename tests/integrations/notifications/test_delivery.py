@@ -31,6 +31,8 @@ from falaj.storage.notification_tables import AnnouncementRow, NotificationRow
 from tests.receivers import Receiver, answer, receiving
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 SECRET = "correct horse battery staple"
 SOURCE = "https://falaj.example.org"
 

@@ -88,6 +88,7 @@ def test_ids_come_of_what_they_name() -> None:
     assert span_id_of(TRACE, "a") != span_id_of(TRACE, "b") and len(span_id_of(TRACE, "a")) == 16
 
 
+@pytest.mark.integration
 def test_spans_are_sent_in_batches_and_what_is_left_at_the_end() -> None:
     with collecting() as collector:
         exporter = Exporter(collector.url, {"service.name": "x"}, every_s=0.05)
@@ -99,6 +100,7 @@ def test_spans_are_sent_in_batches_and_what_is_left_at_the_end() -> None:
         assert (exporter.sent_spans, exporter.dropped) == (601, 0)
 
 
+@pytest.mark.integration
 def test_a_collector_that_is_away_gets_them_later_and_in_order() -> None:
     with collecting(503, 429) as collector:
         exporter = Exporter(collector.url, {}, every_s=0.01)
@@ -110,6 +112,7 @@ def test_a_collector_that_is_away_gets_them_later_and_in_order() -> None:
         assert gaps[0] >= 1.0 and gaps[1] >= 2.0, "it waits longer from time to time"
 
 
+@pytest.mark.integration
 def test_what_is_refused_for_good_is_not_sent_again() -> None:
     with collecting(400) as collector:
         exporter = Exporter(collector.url, {}, every_s=0.01)

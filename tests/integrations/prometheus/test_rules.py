@@ -17,6 +17,8 @@ from falaj.integrations.prometheus import Family, Sample, render
 from falaj.storage import Database
 from tests.databases import migrated_sqlite
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "infra" / "prometheus" / "alerts.yaml"
 CASES = Path(__file__).with_name("alerts_test.yaml")

@@ -23,6 +23,8 @@ from tests.platforms import Served
 from tests.servers import free_ports
 from tests.waiting import HANGS_AFTER_S, until
 
+pytestmark = pytest.mark.integration
+
 
 def test_promtool_finds_no_fault_in_the_page(served: Served, promtool: str) -> None:
     page = ask(f"{served.home.server_url}/metrics", served.home.token)

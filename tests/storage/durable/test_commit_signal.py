@@ -14,6 +14,8 @@ from falaj.storage import Database, EventRow
 from falaj.storage.durable import CommitSignal
 from falaj.storage.durable.commit_signal import PAUSE_S, POLL_S, TIMERS_S
 
+pytestmark = pytest.mark.integration
+
 
 class Clock:
     """Seconds that a test moves."""

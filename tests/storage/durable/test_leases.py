@@ -18,6 +18,8 @@ from falaj.storage.durable import (
     TransitionStep,
 )
 
+pytestmark = pytest.mark.integration
+
 
 def counting(state: str, data: Mapping[str, Any], event: ProcessEvent, now: float) -> TransitionStep:
     if event.name == "tell":

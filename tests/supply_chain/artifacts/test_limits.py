@@ -26,6 +26,8 @@ from falaj.supply_chain.artifacts.ingest import ScanMatch
 from tests.servers import S3Server
 from tests.supply_chain.artifacts.conftest import make_tree
 
+pytestmark = pytest.mark.integration
+
 MEGABYTES = 400
 LIMIT_MB = {"folder": 60, "s3": 190}
 

@@ -17,6 +17,8 @@ from tests.supply_chain.artifacts.conftest import make_tree
 from tests.supply_chain.artifacts.test_store import later
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 WRITER = """
 import random, sys, time
 from pathlib import Path

@@ -12,6 +12,8 @@ import pytest
 from falaj.supply_chain.artifacts import ArtifactStore, ArtifactUnsupportedError
 from tests.supply_chain.artifacts.conftest import content
 
+pytestmark = pytest.mark.integration
+
 
 def outward(root: Path) -> None:
     (root / "link").symlink_to("/etc/hostname")

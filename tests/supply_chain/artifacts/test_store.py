@@ -25,6 +25,8 @@ from falaj.supply_chain.artifacts import (
 from falaj.supply_chain.artifacts.reading import blob_key
 from tests.supply_chain.artifacts.conftest import content, make_tree
 
+pytestmark = pytest.mark.integration
+
 ABSENT = Digest("sha256:" + "0" * 64)
 Damage = Callable[[str, bytes | None], None]
 

@@ -31,6 +31,7 @@ def test_the_id_is_the_digest_of_the_public_key_in_der(tmp_path: Path) -> None:
     assert signer.key_id == hashlib.sha256(der).hexdigest()
 
 
+@pytest.mark.integration
 def test_processes_that_start_at_once_share_one_key(tmp_path: Path) -> None:
     code = "import sys, pathlib; from falaj.supply_chain import attestations as e; "
     code += "print(e.load_or_create_key(pathlib.Path(sys.argv[1])).key_id)"

@@ -109,6 +109,7 @@ def test_rewrapping_changes_the_root_and_not_the_data_keys(tmp_path: Path) -> No
         chest(tmp_path).find(key.id)
 
 
+@pytest.mark.integration
 def test_processes_that_begin_together_agree_on_one_key(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from falaj.supply_chain.encryption import *; f = Path(sys.argv[1])\n"

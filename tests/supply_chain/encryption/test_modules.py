@@ -16,6 +16,8 @@ from falaj.supply_chain.encryption.file_root import FileRoot
 from falaj.supply_chain.encryption.pkcs11_root import TokenRoot
 from tests.servers import free_ports
 
+pytestmark = pytest.mark.integration
+
 TOOLS = Path(__file__).parents[3] / ".tools" / "softhsm"
 PIN = "271828"
 

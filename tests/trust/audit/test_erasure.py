@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from falaj.storage import Database
 from falaj.storage.audit_tables import AuditDetailRow
 from falaj.supply_chain.attestations import SigningRole, open_keyring
 from falaj.trust import audit
+
+pytestmark = pytest.mark.integration
 
 NOW = 1_800_000_000.0
 ENTRIES = [

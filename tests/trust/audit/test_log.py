@@ -17,6 +17,8 @@ from falaj.supply_chain.attestations.merkle import leaf_hash, root
 from falaj.trust import audit
 from falaj.trust.audit.log import hidden
 
+pytestmark = pytest.mark.integration
+
 NOW = 1_800_000_000.0
 
 

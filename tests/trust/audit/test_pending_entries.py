@@ -14,6 +14,8 @@ from falaj.trust import audit
 from falaj.trust.audit import record
 from tests.waiting import HANGS_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 NOW = 1_800_000_000.0
 
 

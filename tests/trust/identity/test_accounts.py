@@ -23,6 +23,8 @@ from falaj.trust.identity.errors import IdentityInputError, IdentityTakenError, 
 from falaj.trust.policy import Binding, Role
 from tests.trust.identity.conftest import NOW
 
+pytestmark = pytest.mark.integration
+
 Person = Callable[..., Principal]
 ADMIN = "user:root"
 

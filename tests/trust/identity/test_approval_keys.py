@@ -14,6 +14,8 @@ from falaj.trust.identity.approval_keys import KEY_LIFE_S
 from falaj.trust.identity.errors import IdentityInputError, UnknownIdentityError
 from tests.trust.identity.conftest import NOW, proof_of
 
+pytestmark = pytest.mark.integration
+
 Person = Callable[..., Principal]
 
 

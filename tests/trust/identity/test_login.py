@@ -23,6 +23,8 @@ from falaj.trust.identity.reauthentication import FRESH_S, require_recent_login
 from falaj.trust.identity.totp import STEP_S, code_at
 from tests.trust.identity.conftest import NOW, PASSWORD
 
+pytestmark = pytest.mark.integration
+
 Person = Callable[..., Principal]
 
 

@@ -25,6 +25,8 @@ from falaj.trust.identity.tokens import MAX_LIFE_S, NEVER_BY_TOKEN
 from falaj.trust.policy import Action
 from tests.trust.identity.conftest import NOW
 
+pytestmark = pytest.mark.integration
+
 Person = Callable[..., Principal]
 READ = NewToken("nightly", frozenset({"read"}), 3600.0)
 

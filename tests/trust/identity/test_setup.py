@@ -23,6 +23,8 @@ from falaj.trust.identity.one_time_links import SETUP_LIFE_S
 from falaj.trust.policy import Role
 from tests.trust.identity.conftest import NOW, PASSWORD
 
+pytestmark = pytest.mark.integration
+
 URL = "http://127.0.0.1:8470"
 ROOT = FirstAdministrator("root", "root@example.org", PASSWORD)
 

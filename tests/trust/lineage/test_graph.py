@@ -8,6 +8,8 @@ from falaj.core.errors import UsageError
 from falaj.storage import Database
 from falaj.trust.lineage import Edge, Node, downstream, edges_of_steps, names_of, node, record, upstream
 
+pytestmark = pytest.mark.integration
+
 
 def artifact(name: str) -> Node:
     return Node("artifact", name)

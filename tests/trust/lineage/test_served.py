@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from falaj.storage import Database
 from falaj.trust.lineage import Served, began, ended, history, served_at
+
+pytestmark = pytest.mark.integration
 
 FIRST = Served("prod", "m", "local", 1, "C-1", 10.0)
 

@@ -23,6 +23,8 @@ from falaj.trust.pki import agent_certificates, enrolment
 from falaj.trust.pki.errors import EnrolmentError, UnknownLocationError
 from tests.agents_port import name_locations
 
+pytestmark = pytest.mark.integration
+
 NOW = 1_800_000_000.0
 KEY = certificates.new_key()
 

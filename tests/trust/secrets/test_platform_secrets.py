@@ -14,6 +14,8 @@ from falaj.supply_chain.encryption import DamagedCiphertextError, KeyScope, open
 from falaj.trust import secrets
 from falaj.trust.secrets import BadSecretError, SecretNote, Vault
 
+pytestmark = pytest.mark.integration
+
 VALUE = "correct horse battery staple"
 NOTE = SecretNote(secrets.PLATFORM, "TICKETS", 5.0, "user:maryam")
 

@@ -11,6 +11,8 @@ from falaj.supply_chain.encryption import KeyGoneError, KeyScope, KeyState, Keys
 from falaj.trust import secrets
 from falaj.trust.secrets import UnknownKeyError
 
+pytestmark = pytest.mark.integration
+
 
 def machine(folder: Path, name: str) -> Keystore:
     """A machine of an installation whose root key all machines reach."""

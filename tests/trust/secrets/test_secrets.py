@@ -15,6 +15,8 @@ from falaj.supply_chain.encryption import DamagedCiphertextError, KeyScope, open
 from falaj.trust import secrets
 from falaj.trust.secrets import BadSecretError, SecretNote, UnknownSecretError, Vault
 
+pytestmark = pytest.mark.integration
+
 VALUE = "correct horse battery staple"
 
 

@@ -13,6 +13,8 @@ from falaj.trust import configuration, settings
 from falaj.trust.settings import ConfigurationDrift, DriftInputs
 from falaj.trust.settings.drift import SILENT_AFTER_S
 
+pytestmark = pytest.mark.integration
+
 DEFAULT = PlatformSpec.default()
 NOW = 10_000.0
 

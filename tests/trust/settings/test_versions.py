@@ -19,6 +19,8 @@ from falaj.trust.configuration import SettingsOrigin
 from falaj.trust.policy import PolicyError
 from falaj.trust.settings import PlatformChangedError, PlatformInUseError
 
+pytestmark = pytest.mark.integration
+
 DEFAULT = PlatformSpec.default()
 WITH_PACK = replace(DEFAULT, policy_packs=("uae",))
 WITH_ROLE = replace(WITH_PACK, roles=(BindingSpec("auditor", group="audit"),))

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from falaj.core.errors import FalajError
 from falaj.core.principal import PrincipalKind
 from falaj.storage import Database
@@ -26,6 +28,8 @@ from falaj.trust.identity.federation.logins import s256
 from tests.identity_providers import Liar
 from tests.security_keys import SoftwareKey
 from tests.trust.identity.federation.conftest import BACK, PUBLIC, VERIFIER, query
+
+pytestmark = pytest.mark.integration
 
 AT_ONCE = 4
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from joserfc.jwk import RSAKey
 
 from falaj.config.platform_spec import BindingSpec
@@ -10,6 +11,8 @@ from falaj.trust import identity
 from falaj.trust.identity import accounts, administration
 from falaj.trust.identity.federation import logins
 from tests.trust.identity.federation.conftest import BACK, VERIFIER, Door, bearer, query, with_provider
+
+pytestmark = pytest.mark.integration
 
 
 def test_a_person_of_the_provider_is_somebody_with_the_roles_of_the_groups(door: Door) -> None:

@@ -12,6 +12,8 @@ from falaj.trust.policy.organisation import with_organisation
 from tests.security_keys import SoftwareKey
 from tests.trust.identity.federation.conftest import PUBLIC, Door, bearer
 
+pytestmark = pytest.mark.integration
+
 STATEMENT = hashlib.sha256(b"what is approved").hexdigest()
 OTHER = hashlib.sha256(b"something else").hexdigest()
 
