@@ -15,7 +15,7 @@ import pytest
 from falaj.core.home import Home
 from falaj.dataplane.access_log import AccessLog
 from falaj.dataplane.agent.admission_queue import Offer
-from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions
+from falaj.dataplane.agent.rollouts import RolloutController, RolloutPredictions, rollout_controller
 from falaj.dataplane.agent.rollouts.rollout_controller import SAVE_EVERY_S
 from falaj.dataplane.desired_state import DesiredRollout, DesiredState, EndpointState
 from falaj.dataplane.label_database import keep_joined
@@ -89,6 +89,11 @@ class Location:
         self.step()  # the gateway does what the state asks for
         return self.rollout_report(candidate)
 
+    def weight(self, release: int) -> int:
+        """How many of 10,000 requests the gateway gives a release."""
+        weights = self.runtime.gateway.table().routes[NAME].weights
+        return sum(weight for arm, weight in weights.items() if arm.startswith(f"{NAME}@{release}."))
+
     def predict(self, count: int) -> list[str]:
         """Ask for predictions; return their ids."""
         request_headers, port = {"content-type": "application/json"}, self.runtime.gateway.port
@@ -119,7 +124,11 @@ def metric(rollout_report: dict[str, Any], name: str) -> dict[str, Any]:
     return next(dict(each) for each in rollout_report["metrics"] if each["name"] == name)
 
 
-def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(location: Location) -> None:
+def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(
+    location: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights: list[int] = []
+    monkeypatch.setattr(rollout_controller, "capture", lambda *_: weights.append(location.weight(3)))
     location.roll("canary", 3, steps=[0.5], hold_s=0, metrics=["brier"], label_block_s=1.0)
     location.until(3, "stepping")
     location.predict(200)
@@ -135,6 +144,7 @@ def test_a_candidate_that_answers_worse_is_rolled_back_by_labels_that_come_late(
     until(rolled_back)
     rollout_report = location.rollout_report(3)
     assert rollout_report["culprits"] == ["brier"] and "more than stable" in rollout_report["reason"]
+    assert weights == [0], "what it failed on is cut out when nobody meets it any more, since that takes a while"
 
 
 @pytest.mark.parametrize(("candidate", "ends"), [(3, ("paused", SHIFTED)), (4, ("stepping", ""))])

@@ -282,8 +282,8 @@ class RolloutController:
         return replace(counted, log_position=position, copies=(copied, failed))
 
     def _captured(self, endpoint: str, record: RolloutRecord, before: RolloutRecord) -> RolloutRecord:
-        """Cut out what a candidate failed on, in the moment in which it is rolled back."""
-        if record.rollout.state is not RolloutState.ROLLING_BACK or before.rollout.state is RolloutState.ROLLING_BACK:
+        """Cut out what a candidate failed on, once it gets no more requests: that takes seconds, on busy cores many."""
+        if record.rollout.state is not RolloutState.ROLLED_BACK or before.rollout.state is RolloutState.ROLLED_BACK:
             return record
         if not set(record.rollout.culprits) & set(quality_of(record)):
             return record
