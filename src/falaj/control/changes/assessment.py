@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from falaj.control.changes.requirements import shortfalls
 from falaj.control.changes.risk import ReleaseSources, RiskFactors, risk_of
 from falaj.control.changes.signed_decisions import admissions_of, is_signed, quorum_of
 from falaj.control.changes.signed_requests import why_not_carried_out
-from falaj.control.changes.states import ARRIVING, PASSED
+from falaj.control.changes.states import ARRIVING, PASSED, ChangeState
 from falaj.control.releases.calendar import open_at
 from falaj.control.releases.registry import evidence_of, state_of
 from falaj.storage import EndpointRow, ReleaseRow
@@ -197,26 +197,29 @@ def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> C
 
 def passed_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> bool:
     """Whether a release was live on the environment below, by an admitted change; nothing is below the first."""
-    below = turn.spec.below(environment)
-    if below is None:
+    if turn.spec.below(environment) is None:
         return True
-    query = select(ChangeRow).where(
-        ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.environment == below.name,
-        ChangeRow.state.in_(PASSED),
-    )  # fmt: skip
-    return any(any(admissions_of(turn, row)) for row in turn.session.scalars(query))
+    return any(any(admissions_of(turn, row)) for row in _changes_below(turn, release, environment, PASSED))
 
 
 def arriving_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> ChangeRow | None:
     """The signed change by which a release is on its way to the environment below; None where there is none."""
+    rows = _changes_below(turn, release, environment, ARRIVING)
+    return next((row for row in rows if not why_not_carried_out(turn, row)), None)
+
+
+def _changes_below(
+    turn: ChangeContext, release: ReleaseRow, environment: str, states: Iterable[ChangeState]
+) -> Iterable[ChangeRow]:
+    """The changes of a release to the environment below that are in one of some states, as the rows say."""
     below = turn.spec.below(environment)
     if below is None:
-        return None
+        return ()
     query = select(ChangeRow).where(
         ChangeRow.model == release.model, ChangeRow.release == release.number, ChangeRow.environment == below.name,
-        ChangeRow.state.in_(ARRIVING),
+        ChangeRow.state.in_(states),
     )  # fmt: skip
-    return next((row for row in turn.session.scalars(query) if not why_not_carried_out(turn, row)), None)
+    return turn.session.scalars(query)
 
 
 def residency_allowed(turn: ChangeContext, evidence: ReleaseEvidence, environment: str) -> bool:

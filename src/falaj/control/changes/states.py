@@ -12,7 +12,6 @@ Waiting costs a row: `wake_at` is when the change expires, its window opens, or 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -87,7 +86,7 @@ def transition(state: str, data: Mapping[str, Any], event: ProcessEvent, now: fl
         case (_S.REQUESTED, "submitted") | (_S.AWAITING_APPROVAL, "approved"):
             return TransitionStep(_S.APPROVED, wake_at=now)
         case _S.APPROVED | _S.SCHEDULED, "scheduled":
-            return TransitionStep(_S.SCHEDULED, wake_at=min(event.data["at"], data.get("expires_at", math.inf)))
+            return TransitionStep(_S.SCHEDULED, wake_at=min(event.data["at"], data["expires_at"]))
         case (_S.APPROVED | _S.SCHEDULED, "opened") | (_S.DEPLOYING, "looked-at"):
             return TransitionStep(_S.DEPLOYING, wake_at=now + LOOK_EVERY_S)
     return _after_opening(ChangeState(state), data, event, now)
