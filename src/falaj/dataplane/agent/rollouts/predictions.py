@@ -37,6 +37,15 @@ class RolloutPredictions:
         self._join: LabelJoin | None = None
         self._waiting: OrderedDict[tuple[str, int, str], PredictionRecord] = OrderedDict()
 
+    def reopened(self) -> RolloutPredictions:
+        """The same predictions and labels for another thread, which closes them."""
+        return RolloutPredictions(self._folder, self._keys, self._opened)
+
+    def close(self) -> None:
+        """Close the join of labels."""
+        if self._join is not None:
+            self._join.close()
+
     def labelled(self, endpoint: str, after: int) -> tuple[Sequence[JoinedLabel], int]:
         """The labels of an endpoint behind a number, and the number to go on from; see `LabelJoin.read`."""
         try:

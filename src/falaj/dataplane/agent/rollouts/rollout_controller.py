@@ -17,7 +17,7 @@ from falaj.dataplane.access_log import Access, AccessLog, Position
 from falaj.dataplane.agent.admission_queue import Offer
 from falaj.dataplane.agent.rollouts import counting
 from falaj.dataplane.agent.rollouts.blocks import OpenBlocks
-from falaj.dataplane.agent.rollouts.capture import capture
+from falaj.dataplane.agent.rollouts.capturing import Captures
 from falaj.dataplane.agent.rollouts.labelled import (
     SHADOWED,
     Answer,
@@ -92,6 +92,7 @@ class RolloutController:
         self._file = folder / "rollouts.json"
         self._access_log = access_log
         self._predictions = predictions
+        self._captures = Captures(predictions)
         self._copies = copies
         self._clock = clock or SteadyClock()
         self._units = Units(folder / "units")
@@ -148,7 +149,6 @@ class RolloutController:
         self._records = {key: self._with_requests(key[0], record, arm_statuses, now) for key, record in before.items()}
         self._count(now)
         self._records = {key: record.evaluate(now) for key, record in self._records.items()}
-        self._records = {key: self._captured(key[0], record, before[key]) for key, record in self._records.items()}
         moved = any(before[key].rollout != record.rollout for key, record in self._records.items())
         self._dirty = self._dirty or _changed(self._records, before)
         if moved or now - self._reported_at >= REPORT_EVERY_S:
@@ -172,7 +172,7 @@ class RolloutController:
         candidate = arm_statuses.get((endpoint, record.plan.candidate))
         record = _observe(record, endpoint, arm_statuses, now)
         if record.rollout.state in (RolloutState.PROMOTING, RolloutState.ROLLING_BACK):
-            record = record.happened(Applied(), now)  # the data plane converged with the traffic of this state
+            record = self._applied(endpoint, record, now)  # the data plane converged with the traffic of this state
         if candidate is None:
             return record
         if candidate.state is EndpointState.FAILED:
@@ -281,16 +281,16 @@ class RolloutController:
         counted = with_pairs(record, pairs, failed - failed_before, refused, now)
         return replace(counted, log_position=position, copies=(copied, failed))
 
-    def _captured(self, endpoint: str, record: RolloutRecord, before: RolloutRecord) -> RolloutRecord:
-        """Cut out what a candidate failed on, once it gets no more requests: that takes seconds, on busy cores many."""
-        if record.rollout.state is not RolloutState.ROLLED_BACK or before.rollout.state is RolloutState.ROLLED_BACK:
+    def _applied(self, endpoint: str, record: RolloutRecord, now: float) -> RolloutRecord:
+        """The record after its traffic moved; a rollback for answers ends when what failed is cut out."""
+        is_rollback = record.rollout.state is RolloutState.ROLLING_BACK
+        if not (is_rollback and set(record.rollout.culprits) & set(quality_of(record))):
+            return record.happened(Applied(), now)
+        captured = self._captures.of(endpoint, record)
+        if not captured.done():
             return record
-        if not set(record.rollout.culprits) & set(quality_of(record)):
-            return record
-        joined = self._predictions.all_labelled(endpoint)
-        rollout_capture = capture(record, joined, self._stable_answer(endpoint, record))
-        captured_data = rollout_capture.to_json(with_rows=record.plan.capture == "rows") if rollout_capture else None
-        return replace(record, captured=captured_data)
+        self._captures.forget(record)
+        return replace(record.happened(Applied(), now), captured=captured.result())
 
     def _stable_answer(self, endpoint: str, record: RolloutRecord) -> Answer:
         return lambda request_id: self._predictions.answer(endpoint, request_id, record.plan.stable)
