@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from falaj import __version__
 from tests.cli.conftest import Command
@@ -29,6 +30,23 @@ def test_what_init_makes_is_valid(falaj: Command, project: Path) -> None:
     assert ended.stdout == "tumours: model tumours, 3 steps, 4 checks, 2 gates: valid\n"
     assert falaj("validate", cwd=project).returncode == 0
     assert falaj("validate", str(project / "falaj.yaml")).returncode == 0
+
+
+def test_validate_says_what_a_release_will_lack(falaj: Command, project: Path) -> None:
+    file = project / "falaj.yaml"
+    spec = yaml.safe_load(file.read_text())
+    for key in ("checks", "expect", "gates"):
+        spec.pop(key, None)
+    file.write_text(yaml.safe_dump(spec))
+    ended = falaj("validate", "tumours")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    _, behaviour, gate = ended.stdout.splitlines()
+    assert "cannot be released, no check of behaviour" in behaviour and "cannot be released, no gate" in gate
+    shown = falaj("init", "tumours", "--check-only").stdout
+    assert "no check of behaviour" in shown and "no gate" in shown
+    spec["expect"] = {"tumours": {"rows": {"min": 1}}}
+    file.write_text(yaml.safe_dump(spec))
+    assert "behaviour" not in falaj("validate", "tumours").stdout, "what `expect` says of data is one"
 
 
 def test_init_overwrites_nothing(falaj: Command, project: Path) -> None:

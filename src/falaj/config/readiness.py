@@ -11,7 +11,7 @@ from pathlib import Path
 
 from falaj.config.loading import FILE_NAME, load_spec
 from falaj.config.source_files import is_lfs_pointer, plain_path
-from falaj.config.spec import ProjectSpec
+from falaj.config.spec import BEHAVIOUR_CHECKS, ProjectSpec
 from falaj.core.errors import FalajError
 
 
@@ -41,8 +41,28 @@ def requirements(folder: Path) -> list[Requirement]:
         folder: Of the project; may be empty.
     """
     spec, file = _project_file(folder)
-    requirement_list = [_folder(folder), file, *_code(folder, spec), *_environment(folder, spec), *_repository(folder)]
+    of_files = [*_code(folder, spec), *_release(spec), *_environment(folder, spec), *_repository(folder)]
+    requirement_list = [_folder(folder), file, *of_files]
     return requirement_list if folder.is_dir() else requirement_list[:1]
+
+
+def missing_for_release(spec: ProjectSpec) -> tuple[str, ...]:
+    """What no release of a project can do without, and a run of it says only at its end.
+
+    Args:
+        spec: Of the project.
+
+    Returns:
+        Sentences; none for a project without a model, which releases nothing.
+    """
+    if spec.model_step is None:
+        return ()
+    missing = []
+    if not (spec.expect or BEHAVIOUR_CHECKS & set(spec.checks)):
+        missing.append("no check of behaviour: add `tests` or `model` to `checks`, or describe data in `expect`")
+    if not spec.gates:
+        missing.append("no gate: add to `gates` what its metrics must reach on data that was not trained on")
+    return tuple(missing)
 
 
 def _folder(folder: Path) -> Requirement:
@@ -58,6 +78,12 @@ def _project_file(folder: Path) -> tuple[ProjectSpec | None, Requirement]:
     except FalajError as error:
         return None, Requirement(FILE_NAME, False, str(error).splitlines()[0], "`falaj validate` names every mistake")
     return spec, Requirement(FILE_NAME, True, f"model {spec.model}, {len(spec.steps)} steps")
+
+
+def _release(spec: ProjectSpec | None) -> Iterator[Requirement]:
+    for each in missing_for_release(spec) if spec else ():
+        what, _, fix = each.partition(": ")
+        yield Requirement("release", False, what, fix, optional=True)
 
 
 def _code(folder: Path, spec: ProjectSpec | None) -> Iterator[Requirement]:

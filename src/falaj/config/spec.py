@@ -240,6 +240,10 @@ class StrategySpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+BEHAVIOUR_CHECKS = frozenset({"tests", "data", "model"})
+"""Checks of how code, data and model behave, whose records are `tests` evidence; those of the others are `scan`."""
+
+
 @dataclass(frozen=True)
 class ProjectSpec(JsonRecord):
     """A whole `falaj.yaml`, checked.

@@ -11,7 +11,7 @@ from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
 from falaj.config import create_project, json_schema, load_project
 from falaj.config.platform_file import platform_json_schema
-from falaj.config.readiness import requirements
+from falaj.config.readiness import missing_for_release, requirements
 
 
 def init(
@@ -68,6 +68,8 @@ def validate(
     else:
         counts = f"{len(spec.steps)} steps, {len(spec.checks)} checks, {len(spec.gates)} gates"
         emit(f"{folder}: model {spec.model}, {counts}: valid")
+        for missing in missing_for_release(spec):
+            emit(f"a run of it makes a model that cannot be released, {missing}")
 
 
 def schema(

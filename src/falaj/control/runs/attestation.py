@@ -13,7 +13,7 @@ from falaj.build.checks.scoring import GateScoring
 from falaj.build.checks.selection import Selection
 from falaj.build.pipeline.result import PipelineResult
 from falaj.build.pipeline.sources import SourceSnapshot
-from falaj.config.spec import ProjectSpec
+from falaj.config.spec import BEHAVIOUR_CHECKS, ProjectSpec
 from falaj.control.compliance import DataClassification, label_of
 from falaj.control.notary.attestation import Attestation, Circumstances, GateClaim, ScoredTable, TableFacts
 from falaj.control.notary.evidence import check_record
@@ -26,8 +26,6 @@ from falaj.supply_chain.artifacts import ArtifactStore, Digest
 from falaj.supply_chain.attestations.predicates import PINNED, PROJECT
 
 _BUILDER = "https://falaj.dev/builders/worker/v1"
-BEHAVIOUR = ("tests", "data", "model")
-"""Checks whose records are `tests` evidence; the others are `scan` evidence."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,8 @@ def attestation_of(
         gates=tuple(map(partial(_claim, findings.scoring, findings.exams), findings.gates, records)),
         circumstances=_circumstances(findings),
         champion=_champion(findings),
-        behaviour=tuple(check for check in checks if check.name in BEHAVIOUR),
-        content=tuple(check for check in checks if check.name not in BEHAVIOUR),
+        behaviour=tuple(check for check in checks if check.name in BEHAVIOUR_CHECKS),
+        content=tuple(check for check in checks if check.name not in BEHAVIOUR_CHECKS),
         bill=bill_of(findings, [*datasets], records),
         lock=lock,
         interpreter=findings.environment.interpreter,
