@@ -60,6 +60,20 @@ contracts: install  ## what may import what
 	cd $@.new && apt-get download -qq prometheus && dpkg -x *.deb . && rm *.deb
 	mv $@.new $@
 
+# A registry, and other tools that read images, for the tests of images. `cosign` is not in a stable Debian yet, so that
+# lists of packages of the unstable one are read beside, in a folder that goes away.
+SID = $(CURDIR)/$@.new/sid
+SID_APT = -o Dir::Etc::sourcelist=$(SID)/sources.list -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$(SID)/lists \
+    -o Dir::Cache=$(SID)/cache -o Acquire::Languages=none
+.tools/oci:
+	rm -rf $@.new && mkdir -p $@.new
+	cd $@.new && apt-get download -qq docker-registry skopeo umoci libgpgme11 libassuan0
+	mkdir -p $(SID)/lists/partial $(SID)/cache/archives/partial
+	echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main' > $(SID)/sources.list
+	cd $@.new && { apt-get -qq $(SID_APT) update && apt-get -qq $(SID_APT) download cosign; } || echo "no cosign"
+	cd $@.new && for package in *.deb; do dpkg -x $$package .; done && rm -rf *.deb sid
+	mv $@.new $@
+
 # A real browser, for the tests of pages; with the libraries that this machine lacks, and nothing of them in the system.
 .tools/chromium:
 	rm -rf $@.new && mkdir -p $@.new
@@ -76,6 +90,7 @@ contracts: install  ## what may import what
 tools: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
+	@$(MAKE) --no-print-directory .tools/oci || echo "no registry: tests of images in registries are skipped"
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory .tools/chromium || echo "no Chromium: tests of pages are skipped"
 
 # Layers are marks, and the first one is guarded: tests/layers.py.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from falaj.build import images
 from falaj.cli.connection import open_client
 from falaj.core.errors import NotFoundError
 from falaj.core.home import Home
@@ -16,6 +17,9 @@ from falaj.schemas.evidence import ReleaseBundle
 from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import open_home_store, parse_digest
 from falaj.supply_chain.attestations.model_signature import KEY_FILE
+
+IMAGE = "oci://"
+"""How the name of an image begins."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,19 @@ def verify(home: Home, name: str, keys: Path | None, serving: ServingTarget | No
     with TemporaryDirectory() as folder:
         export_bundle(home, client.release(name), client.bundles.of(name), Path(folder) / "bundle")
         return _judge(Path(folder) / "bundle", believed, serving)
+
+
+def verify_image(home: Home, name: str, keys: Path | None, image_key: Path | None) -> attestations.Verification:
+    """Verify an image in its registry; without a key that signs images, its signature is not looked at.
+
+    Raises:
+        NotFoundError: There are no trusted keys (`evidence.no-keys`), or no such image.
+        ImageError: It is not an image of a release.
+    """
+    believed, public = trusted(home, keys), image_key or home.keys / f"{KEY_FILE}.pub"
+    key = images.read_public_key(public) if image_key or public.exists() else None
+    checked = images.verify_image(images.open_registry(name), believed, key)
+    return replace(checked.release, problems=checked.problems)
 
 
 def _judge(

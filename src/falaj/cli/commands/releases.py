@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,10 +15,12 @@ from falaj.cli.model_card import markdown
 from falaj.cli.options import EveryOption, JsonOption, LimitOption
 from falaj.cli.output import ago, emit, emit_json, emit_table
 from falaj.cli.paging import first_rows
+from falaj.core.errors import UsageError
 from falaj.core.home import Home
 
 if TYPE_CHECKING:
     from falaj.sdk import Client
+    from falaj.supply_chain.attestations import Verification
 
 KeysOption = Annotated[Path | None, typer.Option(help="File of trusted public keys; by default the home's.")]
 NameArgument = Annotated[str, typer.Argument(help="MODEL@NUMBER, or MODEL for the latest.")]
@@ -98,36 +100,53 @@ def _show_evidence(client: Client, name: str, keys: Path | None, json: bool) -> 
 
 
 def verify(
-    release: Annotated[str, typer.Argument(help="MODEL@NUMBER, or the folder of an exported bundle.")],
+    release: Annotated[
+        str, typer.Argument(help="MODEL@NUMBER, the folder of an exported bundle, or oci://HOST/REPOSITORY@sha256:...")
+    ],
     keys: KeysOption = None,
     environment: Annotated[str, typer.Option(help="May it serve in this environment?")] = "",
     location: Annotated[str, typer.Option(help="At this location.")] = "local",
     jurisdiction: Annotated[
         str | None, typer.Option(help="Of the location, such as AE; by default what the admission says.")
     ] = None,
+    image_key: Annotated[
+        Path | None, typer.Option(help="Public key that signs images, in PEM; by default the home's.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Verify every digest and signature of a release; exit 5 when one is wrong.
+
+    An image is verified in its registry: its bytes, the evidence inside, and its signature.
 
     With --environment it is also asked whether it may serve there now: admission, approvals, audit log, place, time.
     """
     from falaj.cli import bundles
 
-    serving = bundles.ServingTarget(environment, location, jurisdiction, time.time()) if environment else None
-    verification = bundles.verify(Home.from_environment(), release, keys, serving)
+    home = Home.from_environment()
+    if release.startswith(bundles.IMAGE):
+        if environment:
+            raise UsageError("an image is not asked where it may serve", where=release, hint="leave --environment out")
+        verification = bundles.verify_image(home, release, keys, image_key)
+    else:
+        serving = bundles.ServingTarget(environment, location, jurisdiction, time.time()) if environment else None
+        verification = bundles.verify(home, release, keys, serving)
+    _print_verification(verification, map(bundles.evidence_line, verification.statements), json)
+    if not verification.ok:
+        raise typer.Exit(5)
+
+
+def _print_verification(verification: Verification, lines: Iterable[str], json: bool) -> None:
     if json:
         problems = [str(problem) for problem in verification.problems]
         emit_json({"ok": verification.ok, "problems": problems, "claimed": list(verification.claimed)})
-    else:
-        for verified in verification.statements:
-            emit(f"ok       {bundles.evidence_line(verified)}")
-        for words in verification.claimed:
-            emit(f"claimed  {words}")
-        for problem in verification.problems:
-            emit(f"PROBLEM  {problem}")
-        emit("verified" if verification.ok else f"NOT verified: {len(verification.problems)} problems")
-    if not verification.ok:
-        raise typer.Exit(5)
+        return
+    for line in lines:
+        emit(f"ok       {line}")
+    for words in verification.claimed:
+        emit(f"claimed  {words}")
+    for problem in verification.problems:
+        emit(f"PROBLEM  {problem}")
+    emit("verified" if verification.ok else f"NOT verified: {len(verification.problems)} problems")
 
 
 def export(
