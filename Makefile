@@ -10,10 +10,10 @@ export DO_NOT_TRACK := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint types contracts tools unit integration e2e figures docs release clean
+.PHONY: help install demo ui test test-all lint types contracts tools unit integration e2e figures docs release clean
 
 # Areas with long tests of their own (tests/areas.py).
-AREAS := models locations durability lifecycle
+AREAS := models locations durability lifecycle ui
 LONG := $(shell echo $(AREAS) | sed 's/ / or /g')
 
 help:  ## this list
@@ -31,6 +31,14 @@ install: .venv/installed  ## everything that is needed, into this checkout
 
 demo: install  ## the platform from a push to a year of drift; CHAPTER=canary for one chapter, KEEP=1 to leave it running
 	PYTHONPATH=examples $(RUN)/python -m demo $(CHAPTER) $(if $(KEEP),--keep) $(if $(DEBUG),--debug)
+
+ui/node_modules/installed: ui/package-lock.json
+	cd ui && npm ci --silent
+	touch $@
+
+# The build is committed, so that a checkout and a wheel serve it with Python alone; a test builds again and compares.
+ui: ui/node_modules/installed  ## build the web UI into src/falaj/ui (needs Node 20)
+	cd ui && npm run --silent types && npm run --silent check && npm run --silent build
 
 test: install  ## lint, types, contracts, and all tests that are not long
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync lint types contracts
@@ -109,6 +117,7 @@ e2e: install  ## tests of the whole platform, and of what breaks under it
 	    $(shell grep -rlE --include='*.py' 'mark\.(e2e|faults)' tests | xargs dirname | sort -u)
 
 # The long tests of one area: what takes a real part all the way. `.ci/run` runs those of changed areas.
+test-ui: ui/node_modules/installed
 test-%: tools
 	$(RUN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m $* \
 	    $(shell grep -rlE --include='*.py' 'mark\.$*' tests | sort -u)

@@ -11,6 +11,7 @@ AREAS = {
     "locations": ("dataplane", "statistics/rollout", "control/releases", "control/changes", "supply_chain"),
     "durability": ("storage", "supply_chain/artifacts", "control/runs", "cli/backup", "api"),
     "lifecycle": ("control", "statistics", "build/pipeline"),
+    "ui": ("ui", "api", "schemas"),
 }
 """Rooms of `src/falaj` that the long tests of an area go through."""
 EVERYTHING = ("pyproject.toml", "uv.lock", "Makefile", "tests/conftest.py", "tests/e2e/", "examples/")
@@ -27,7 +28,7 @@ def changed_areas(paths: Iterable[str]) -> list[str]:
 
 
 def _is_of(path: str, rooms: Iterable[str]) -> bool:
-    return any(path.startswith((f"src/falaj/{room}/", f"tests/{room}/")) for room in rooms)
+    return any(path.startswith((f"src/falaj/{room}/", f"tests/{room}/", f"{room}/")) for room in rooms)
 
 
 def _changed_paths(base: str) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from falaj.api.platform import Platform
+from falaj.api.routers.runs import error_line
 from falaj.build.pipeline.node_files import step_log
 from falaj.storage import StepRunRow
 from falaj.storage.durable import ProcessEvent
@@ -79,13 +80,30 @@ def test_lines_of_a_log_are_answered_by_their_numbers(client: TestClient, run_id
 
     def lines(**query: int) -> str:
         answer = client.get(f"/api/v1/runs/{run_id}/logs/fit", params=query)
-        assert answer.headers["x-log-lines"] == "4"
+        assert (answer.headers["x-log-lines"], answer.headers["x-log-error"]) == ("4", "0")
         return answer.text
 
     assert lines(first=2, lines=1) == "two\x0bstill two\n"
     assert lines(first=3) == "\nfour"
     assert (lines(first=5), lines(lines=0)) == ("", "")
     assert client.get(f"/api/v1/runs/{run_id}/logs/fit", params={"first": 0}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("fine\n", 0),
+        ("", 0),
+        ("a\nTraceback (most recent call last):\n  File\nValueError: no\n", 4),
+        ("a\nsklearn.exceptions.NotFittedError: fit first\n", 2),
+        (">       assert 1 == 2\nE       assert 1 == 2\n", 2),
+        ("12:00:01 INFO errors: 0\n12:00:02 [ERROR] disk is full\n", 2),
+        ("\x1b[31merror:\x1b[0m cannot\n", 1),
+        ("the ErrorBudget is fine\nValueErrors were 0\n", 0),
+    ],
+)
+def test_the_line_that_says_what_went_wrong(text: str, number: int) -> None:
+    assert error_line(text) == number
 
 
 def test_events_are_streamed_in_order_and_resume(client: TestClient, run_id: str) -> None:

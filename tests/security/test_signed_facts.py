@@ -46,7 +46,9 @@ ANA = "user:ana"
 SAMPLES: list[Callable[[], Any]] = [
     lambda: AccountRow(id="user:omar", tenant="default", source="local", groups=[], created_at=NOW, created_by=ANA),
     lambda: RoleBindingRow(principal=ANA, role="admin", granted_by=ANA, granted_at=NOW),
-    lambda: SessionRow(id="s1", digest="0" * 64, account=ANA, method="login", authenticated_at=NOW, expires_at=LATER),
+    lambda: SessionRow(
+        id="s1", digest="0" * 64, account=ANA, method="login", authenticated_at=NOW, expires_at=LATER, used_at=NOW
+    ),
     lambda: TokenRow(
         id="t1", digest="0" * 64, account=ANA, label="ci", actions=["read"], audience="api", created_at=NOW,
         created_by=ANA, expires_at=LATER,
@@ -242,7 +244,8 @@ def test_a_session_by_insert_proves_nobody(standing: Database) -> None:
     secret = secrets.token_urlsafe(32)
     values = {
         "id": "made", "digest": hashlib.sha256(secret.encode()).hexdigest(), "account": ANA, "method": "password",
-        "authenticated_at": NOW, "step_up_at": NOW, "step_up_method": "login", "expires_at": LATER, "seal": "",
+        "authenticated_at": NOW, "step_up_at": NOW, "step_up_method": "login", "expires_at": LATER, "used_at": NOW,
+        "seal": "",
     }  # fmt: skip
     _overwrite(standing, SessionRow, {"id": "made"}, values)
     with standing.reading() as session:

@@ -58,6 +58,7 @@ from falaj.api.routers import (
 )
 from falaj.api.tls_listener import open_door
 from falaj.api.tracing import traced
+from falaj.api.user_interface import UserInterface
 from falaj.core.errors import UnavailableError
 from falaj.core.home import Home
 from falaj.storage import Database
@@ -97,6 +98,7 @@ def create_app(platform: Platform, *, controllers: bool = True) -> FastAPI:
     )
     app.state.platform = platform
     app.add_middleware(BodyLimit)
+    app.add_middleware(UserInterface)
     app.add_middleware(Liveness)
     problems.install(app)
     for router in (

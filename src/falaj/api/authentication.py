@@ -1,4 +1,7 @@
-"""Who sends a request: a workload by its certificate, the installation by its token, a person or service by theirs."""
+"""Who sends a request: a workload by its certificate, the installation by its token, people and services by theirs.
+
+A browser sends the session of a person as a cookie.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hmac
 
 from fastapi import Request
 
+from falaj.api.browser_session import cookie_secret
 from falaj.api.platform import Platform
 from falaj.core.errors import FalajError
 from falaj.core.principal import HOME, Principal, PrincipalKind
@@ -28,17 +32,18 @@ class UnauthenticatedError(FalajError):
 
 
 def authenticate(request: Request, platform: Platform) -> Principal:
-    """The principal of a request: client certificate first, then the home token, then tokens of people and services.
+    """The principal of a request: client certificate first, then a token, then the cookie of a browser.
 
     Raises:
         UnauthenticatedError: Nothing in the request proves who sends it (`auth.unauthenticated`).
+        CrossSiteError: A page of another site made a browser send it (`auth.cross-site`).
     """
     peer = request.scope.get(PEER)
     if isinstance(peer, Principal):
         return peer
-    scheme, _, offered = request.headers.get("authorization", "").partition(" ")
+    secret = secret_of(request, platform)
     own = not request.scope.get(DOOR)
-    principal = _bearer(offered, platform, own=own) if scheme.lower() == "bearer" and offered else None
+    principal = _bearer(secret, platform, own=own) if secret else None
     if principal is None:
         raise UnauthenticatedError(
             "this request carries no valid token",
@@ -46,6 +51,12 @@ def authenticate(request: Request, platform: Platform) -> Principal:
             hint="falaj login, or send 'Authorization: Bearer' with a token",
         )
     return principal
+
+
+def secret_of(request: Request, platform: Platform) -> str:
+    """The token or session that a request carries, in its header or as a cookie; empty for none."""
+    scheme, _, offered = request.headers.get("authorization", "").partition(" ")
+    return (offered if scheme.lower() == "bearer" else "") or cookie_secret(request, platform.home)
 
 
 def _bearer(offered: str, platform: Platform, *, own: bool) -> Principal | None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from falaj.api.authentication import UnauthenticatedError, authenticate
+from falaj.api.browser_session import note_use
 from falaj.api.platform import Platform
 from falaj.api.resources import resource_of, resource_of_subject
 from falaj.api.route_actions import asks_again, declared
@@ -46,6 +47,7 @@ def _require_permitted(request: Request, required_action: Action | None) -> None
     if required_action is None:  # the application does not start with such a route; this is the second lock
         raise UnauthenticatedError("this route declares no action", where=request.url.path)
     principal = request.state.principal = authenticate(request, platform)
+    note_use(request, platform)
     with platform.database.reading() as session:
         resource = resource_of(session, request)
         context = {"now": platform.now()}

@@ -16,6 +16,7 @@ from falaj.api.database_probe import DatabaseProbe
 from falaj.api.event_stream import EventFanOut
 from falaj.api.federation import Federation
 from falaj.api.password_queue import PasswordQueue
+from falaj.api.session_use import SessionUse
 from falaj.api.version_feed import VersionFeed
 from falaj.control import changes
 from falaj.control.releases import lifecycle
@@ -111,6 +112,11 @@ class Platform:
     def password_queue(self) -> PasswordQueue:
         """Where passwords are verified and hashed."""
         return PasswordQueue()
+
+    @cached_property
+    def session_use(self) -> SessionUse:
+        """Notes when sessions of browsers are used."""
+        return SessionUse(self.database)
 
     @cached_property
     def database_probe(self) -> DatabaseProbe:

@@ -125,6 +125,15 @@ class Home:
         return (self.settings.get("FALAJ_PUBLIC_URL") or f"http://localhost:{self.ports()['server']}").rstrip("/")
 
     @property
+    def ui_url(self) -> str:
+        """Where browsers find the web UI: `FALAJ_PUBLIC_URL`, or a host of its own on this machine.
+
+        Cookies do not know ports: at `localhost` the session would be sent to every service of this machine.
+        """
+        local_url = f"http://falaj.localhost:{self.ports()['server']}"
+        return (self.settings.get("FALAJ_PUBLIC_URL") or local_url).rstrip("/")
+
+    @property
     def oidc_secret(self) -> Path:
         """The platform's own secret at the identity provider, where it has one; readable by the owner alone."""
         return self.root / "oidc-secret"

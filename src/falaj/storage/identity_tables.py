@@ -42,10 +42,14 @@ class AccountRow(SealedRow, Base):
 
 
 class SessionRow(SealedRow, Base):
-    """A person who logged in; `digest` is the SHA-256 of the secret that the person holds."""
+    """A person who logged in; `digest` is the SHA-256 of the secret that the person holds.
+
+    `idle_s` is after how long without use it ends, as that of a browser does; None for one of a terminal.
+    """
 
     __tablename__ = "identity_sessions"
     ends = "expires_at"
+    unsealed = frozenset({"used_at"})
     __table_args__ = (Index("identity_sessions_by_account", "account"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
@@ -55,6 +59,8 @@ class SessionRow(SealedRow, Base):
     step_up_at: Mapped[float | None]
     step_up_method: Mapped[str | None] = mapped_column(String(20))
     expires_at: Mapped[float]
+    idle_s: Mapped[float | None]
+    used_at: Mapped[float]
 
 
 class TokenRow(SealedRow, Base):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from falaj.api.authentication import secret_of
 from falaj.api.authorization import Caller
+from falaj.api.browser_session import give_cookie, require_own_page, take_cookie
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.schemas import identity as documents
@@ -29,7 +32,13 @@ class _Secretive(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class SetupRequest(_Secretive):
+class _Opening(_Secretive):
+    """A request for a session; with `cookie`, the answer gives it to the browser that asks, and no script sees it."""
+
+    cookie: bool = False
+
+
+class SetupRequest(_Opening):
     """The first administrator."""
 
     link: LinkSecret
@@ -38,7 +47,7 @@ class SetupRequest(_Secretive):
     password: Password
 
 
-class LoginRequest(_Secretive):
+class LoginRequest(_Opening):
     """Who logs in."""
 
     name: Name
@@ -61,9 +70,10 @@ class StepUpRequest(_Secretive):
 
 
 @router.post("/setup", status_code=201, response_model=documents.LoggedIn, **action(Action.PUBLIC))
-async def set_up(body: SetupRequest, platform: Shared) -> documents.LoggedIn:
+async def set_up(body: SetupRequest, request: Request, response: Response, platform: Shared) -> documents.LoggedIn:
     """Make the first administrator with the one-time link of the installation, and log in."""
-    return await platform.password_queue.run(_set_up, body, platform)
+    _require_own_page(body, request, platform)
+    return _with_cookie(body, response, platform, await platform.password_queue.run(_set_up, body, platform))
 
 
 def _set_up(body: SetupRequest, platform: Platform) -> documents.LoggedIn:
@@ -76,12 +86,13 @@ def _set_up(body: SetupRequest, platform: Platform) -> documents.LoggedIn:
 
 
 @router.post("/login", response_model=documents.LoggedIn, **action(Action.PUBLIC))
-async def log_in(body: LoginRequest, platform: Shared) -> documents.LoggedIn:
+async def log_in(body: LoginRequest, request: Request, response: Response, platform: Shared) -> documents.LoggedIn:
     """Open a session with a name and a password, and a one-time password when an application is enrolled.
 
     Whoever finds the queue of logins full is answered 503 at once, with the time to wait.
     """
-    return await platform.password_queue.run(_log_in, body, platform)
+    _require_own_page(body, request, platform)
+    return _with_cookie(body, response, platform, await platform.password_queue.run(_log_in, body, platform))
 
 
 def _log_in(body: LoginRequest, platform: Platform) -> documents.LoggedIn:
@@ -101,14 +112,16 @@ async def step_up(body: StepUpRequest, request: Request, caller: Caller, platfor
     """Prove again who one is, as approvals and new keys ask for."""
     proof, now = identity.Proof(body.password.get_secret_value(), body.otp.get_secret_value()), platform.now()
     prove = platform.doorkeeper.prove_again
-    return documents.SteppedUp(await platform.password_queue.run(prove, caller, bearer_of(request), proof, now), now)
+    secret = secret_of(request, platform)
+    return documents.SteppedUp(await platform.password_queue.run(prove, caller, secret, proof, now), now)
 
 
 @router.post("/logout", status_code=204, **action(Action.MANAGE_OWN))
-def log_out(request: Request, platform: Shared) -> None:
+def log_out(request: Request, response: Response, platform: Shared) -> None:
     """End the session that sends this."""
     with platform.database.transaction() as session:
-        identity.close_session(session, bearer_of(request), platform.now())
+        identity.close_session(session, secret_of(request, platform), platform.now())
+    take_cookie(response, platform.home)
 
 
 @router.get("/whoami", response_model=documents.WhoAmI, **action(Action.READ, refined=True))
@@ -135,9 +148,19 @@ def role_document(binding: Binding) -> documents.GrantedRole:
     return documents.GrantedRole(binding.role.value, binding.project, binding.environment, binding.source)
 
 
-def bearer_of(request: Request) -> str:
-    """The secret that a request carries."""
-    return request.headers.get("authorization", "").partition(" ")[2]
+def _require_own_page(body: _Opening, request: Request, platform: Platform) -> None:
+    if body.cookie:
+        require_own_page(request, platform.home)
+
+
+def _with_cookie(
+    body: _Opening, response: Response, platform: Platform, opened: documents.LoggedIn
+) -> documents.LoggedIn:
+    """What is answered: the session's secret, or a cookie with it."""
+    if not body.cookie:
+        return opened
+    give_cookie(response, platform, opened.token)
+    return replace(opened, token="")
 
 
 def _opened(platform: Platform, secret: str) -> documents.LoggedIn:

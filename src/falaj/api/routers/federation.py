@@ -11,12 +11,12 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import select
 
+from falaj.api.authentication import secret_of
 from falaj.api.authorization import Caller
 from falaj.api.federation import PREFIX
 from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
-from falaj.api.routers.auth import bearer_of
 from falaj.api.routers.pages import SECURITY_KEY
 from falaj.core.principal import Principal
 from falaj.schemas import federation as documents
@@ -177,7 +177,7 @@ def finish_step_up(body: Assertion, request: Request, caller: Caller, platform: 
     party, now = platform.federation.party, platform.now()
     with _refusals_recorded(platform, caller), platform.database.transaction() as session:
         proved = federation.finish_step_up(session, party, caller, body.response, now)
-        identity.record_step_up(session, bearer_of(request), federation.WEBAUTHN, now)
+        identity.record_step_up(session, secret_of(request, platform), federation.WEBAUTHN, now)
     return documents.AssertedStepUp(federation.WEBAUTHN, now, proved.statement, proved.key)
 
 

@@ -33,6 +33,12 @@ _RUNS = paged("-created_at", {
     "state": (RunRow.state, RunRow.created_at, RunRow.id),
 })  # fmt: skip
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+_ERROR = re.compile(
+    r"^(?:\x1b\[[0-9;]*m)*(?:(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt|Exit)\b(?::|$)|E   +\S|"
+    r"(?:.{0,80}[\s\[])?(?:ERROR|FATAL|CRITICAL|error:|fatal:))",
+    re.MULTILINE,
+)
+"""The line of an exception, of a failed assertion, or one that a program marks as an error."""
 
 
 class NewRun(BaseModel):
@@ -113,12 +119,20 @@ def log(
 ) -> str:
     """What a step printed: from its artifact when it has ended, from the run's folder while it runs.
 
-    `x-log-lines` is how many lines there are, whichever of them are answered.
+    `x-log-lines` is how many lines there are, and `x-log-error` the number of the first that tells of an error (0 for
+    none), whichever of them are answered.
     """
     text = _log_text(run_id, node, platform)
     chosen, count = line_range(text, first, lines)
     response.headers["x-log-lines"] = str(count)
+    response.headers["x-log-error"] = str(error_line(text))
     return chosen
+
+
+def error_line(text: str) -> int:
+    """The number of the first line that says what went wrong; 0 for none. A traceback says it at its end."""
+    match = _ERROR.search(text)
+    return text.count("\n", 0, match.start()) + 1 if match else 0
 
 
 def line_range(text: str, first: int, count: int | None) -> tuple[str, int]:

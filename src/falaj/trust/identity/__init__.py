@@ -11,7 +11,14 @@ from falaj.trust.identity.authentication import authenticate
 from falaj.trust.identity.login import Authenticator, Proof
 from falaj.trust.identity.passwords import Passwords
 from falaj.trust.identity.reauthentication import require_recent_login
-from falaj.trust.identity.sessions import close_session, open_session, record_step_up, session_of
+from falaj.trust.identity.sessions import (
+    close_session,
+    give_to_browser,
+    note_use,
+    open_session,
+    record_step_up,
+    session_of,
+)
 from falaj.trust.identity.setup import LINK_FILE, FirstAdministrator, make_first_administrator, offer_setup
 from falaj.trust.identity.tokens import NewToken
 
@@ -27,9 +34,11 @@ __all__ = [
     "administration",
     "authenticate",
     "close_session",
+    "give_to_browser",
     "identity_envelopes",
     "keys_of",
     "make_first_administrator",
+    "note_use",
     "offer_setup",
     "one_time_links",
     "open_session",

@@ -16,6 +16,9 @@ from falaj.trust.identity.errors import RefusedError
 SESSION_S = 12 * 3600.0
 """Life of a session: one working day, however much it is used."""
 
+BROWSER_IDLE_S = 3600.0
+"""After how long without use a session of a browser ends."""
+
 _CLOCK_SKEW_S = 60.0
 
 
@@ -58,6 +61,8 @@ def _row(bearer: Bearer, principal: Principal, method: str, now: float) -> Sessi
         step_up_at=principal.step_up_at,
         step_up_method=principal.step_up_method,
         expires_at=now + SESSION_S,
+        idle_s=None,
+        used_at=now,
     )
 
 
@@ -66,7 +71,28 @@ def find_session(session: Session, bearer: Bearer, now: float) -> SessionRow | N
     row = session.get(SessionRow, bearer.id)
     if row is None or not bearer.holds(row.digest):
         return None
-    return row if row.authenticated_at - _CLOCK_SKEW_S <= now < row.expires_at else None
+    ends_at = row.expires_at if row.idle_s is None else min(row.expires_at, row.used_at + row.idle_s)
+    return row if row.authenticated_at - _CLOCK_SKEW_S <= now < ends_at else None
+
+
+def give_to_browser(session: Session, secret: str, now: float) -> SessionRow:
+    """Let a session end after an hour without use, as one that a browser carries does.
+
+    Raises:
+        RefusedError: No live session is opened by this secret.
+    """
+    row = session_of(session, secret, now)
+    row.idle_s, row.used_at = BROWSER_IDLE_S, now
+    return row
+
+
+def note_use(session: Session, secret: str, now: float) -> None:
+    """Note that a session was used.
+
+    Raises:
+        RefusedError: No live session is opened by this secret.
+    """
+    session_of(session, secret, now).used_at = now
 
 
 def record_step_up(session: Session, secret: str, method: str, now: float) -> None:

@@ -735,6 +735,8 @@ def upgrade() -> None:
         sa.Column('step_up_at', sa.Double(), nullable=True),
         sa.Column('step_up_method', sa.String(length=20), nullable=True),
         sa.Column('expires_at', sa.Double(), nullable=False),
+        sa.Column('idle_s', sa.Double(), nullable=True),
+        sa.Column('used_at', sa.Double(), nullable=False),
         sa.Column('seal', sa.String(length=200), nullable=False),
         sa.ForeignKeyConstraint(['account'], ['accounts.id'], ),
         sa.PrimaryKeyConstraint('id')
