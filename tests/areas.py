@@ -12,6 +12,7 @@ AREAS = {
     "durability": ("storage", "supply_chain/artifacts", "control/runs", "cli/backup", "api"),
     "lifecycle": ("control", "statistics", "build/pipeline"),
     "ui": ("ui", "api", "schemas"),
+    "clusters": ("build/images", "dataplane/runtimes"),
 }
 """Rooms of `src/falaj` that the long tests of an area go through."""
 EVERYTHING = ("pyproject.toml", "uv.lock", "Makefile", "tests/conftest.py", "tests/e2e/", "examples/")

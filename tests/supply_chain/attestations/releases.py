@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -142,15 +143,15 @@ def make(
     risk: str = "low",
     flights: Mapping[str, Any] = MappingProxyType({}),
     trained: Mapping[str, Any] = MappingProxyType({}),
+    model_of: Callable[[Path], object] | None = None,
 ) -> SignedRelease:
     """Write an honest release, signed by one key or by each role's own.
 
-    With `health` its flights are health data; `flights` and `trained` change what is said of them and of the training.
+    With `health` its flights are health data; `flights` and `trained` change what is said of them and of the training;
+    `model_of` writes another model.
     """
     model = folder / "model"
-    (model / "data").mkdir(parents=True)
-    (model / "MLmodel").write_text("flavors: {}\n")
-    (model / "data" / "weights.bin").write_bytes(weights)
+    (model_of or partial(_write_model, weights=weights))(model)
     digest = tree_digest(model)
     about_model = [
         (PROVENANCE, replace(PROVENANCE_OF_RUN, run=run).as_dict()),
@@ -173,6 +174,12 @@ def make(
     signer = _signer(keys, TRAIN)
     write_bundle(folder, bundle_of(release, envelopes), public_keys=[signer.public_pem])
     return SignedRelease(folder, signer, digest)
+
+
+def _write_model(model: Path, weights: bytes) -> None:
+    (model / "data").mkdir(parents=True)
+    (model / "MLmodel").write_text("flavors: {}\n")
+    (model / "data" / "weights.bin").write_bytes(weights)
 
 
 def _signer(keys: Signer | Keyring, predicate_type: str) -> Signer:

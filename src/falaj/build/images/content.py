@@ -14,6 +14,7 @@ from typing import Any
 
 from falaj.build.images.errors import ImageError
 from falaj.build.images.layers import Member, folder_at, member_of, members_below
+from falaj.core.errors import UsageError
 from falaj.supply_chain import attestations
 from falaj.supply_chain.artifacts import ArtifactStore, parse_digest
 from falaj.supply_chain.attestations.canonical import canonical, parse
@@ -22,6 +23,8 @@ from falaj.supply_chain.attestations.envelope import Envelope
 MODEL_FOLDER = "models"
 EVIDENCE_FOLDER = "evidence"
 SBOM = "sbom.cdx.json"
+GRAPH = "model.onnx"
+"""What a model has that the model server's own libraries answer for."""
 _SIGNED_WITH_IT = (
     attestations.DATASET,
     attestations.PROVENANCE,
@@ -94,6 +97,21 @@ class ReleaseContent:
             raise ImageError("the release has no bill of materials", where=bundle.release.digest)
         later = tuple(each for each in signed if each.kind not in _SIGNED_WITH_IT)
         return cls(bundle.release, tuple(with_it), later, bill, bundle.model_signature, store)
+
+    def require_servable(self) -> None:
+        """Refuse a model that needs more than the model server's own libraries.
+
+        Raises:
+            UsageError: `image.native-model`.
+        """
+        manifest = self.store.manifest(parse_digest(self.release.digest))
+        if GRAPH not in {file.path for file in manifest.files}:
+            raise UsageError(
+                "this model was not converted to ONNX, so that it needs the libraries of its project",
+                where=self.release.digest,
+                hint="serve it at a location, or build its image without --serve",
+                code="image.native-model",
+            )
 
     def model_members(self) -> Iterator[Member]:
         """The files of the model, read from the store and verified there."""

@@ -44,7 +44,10 @@ def build_image(content: ReleaseContent, layout: ImageLayout, serving: Serving |
 
     Raises:
         ImageError: A file is not what it must be.
+        UsageError: The model cannot answer by itself.
     """
+    if serving is not None:
+        content.require_servable()
     below, layers = _below(layout, serving)
     bill = content.bill if serving is None else image_bill(content.bill, serving.base, serving.environment)
     layers += [

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             max_body_bytes=options.max_body_mb << 20,
             grace_s=options.grace_s,
             recalibration=options.recalibration,
+            listen=options.listen,
             recalibration_key=bytes.fromhex(options.recalibration_key),
         )
     )
@@ -63,11 +64,22 @@ def _received(descriptor: int) -> LogKey:
         return LogKey.from_bytes(pipe.read())
 
 
+def _address(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    if not address or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not ADDRESS:PORT")
+    return address, int(port)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("falaj.dataplane.model_server", description="Serve one release on a Unix socket.")
+    parser = argparse.ArgumentParser("falaj.dataplane.model_server", description="Serve one release.")
     add = parser.add_argument
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--socket", type=Path, help="path of the Unix socket")
+    place.add_argument(
+        "--listen", type=_address, default=("", 0), metavar="ADDRESS:PORT", help="in a container: a port"
+    )
     add("--model", type=Path, required=True, help="MLflow model folder")
-    add("--socket", type=Path, required=True, help="path of the Unix socket")
     add("--name", required=True, help="model name")
     add("--version", required=True, help="release number")
     add("--endpoint", required=True, help="environment/model")

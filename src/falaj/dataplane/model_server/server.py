@@ -71,8 +71,9 @@ async def _serve(settings: ServerSettings) -> None:
     )
     feedback = _feedback(settings, metrics)
     app = ModelServer(settings, folder.signature, predictor, metrics, feedback, recalibration)
-    _claim(settings.socket)
-    server = _bound(app, settings.socket)
+    if settings.socket:
+        _claim(settings.socket)
+    server = _bound(app, settings)
     _confine(settings)
     if recalibration is not None:
         recalibration.look()
@@ -84,7 +85,7 @@ async def _serve(settings: ServerSettings) -> None:
         backend = await _first(loading, listening, stop)
         if backend is not None:
             app.ready(backend, warmed, folder.answer)
-            print(f"ready: {settings.release} with {backend.platform} on {settings.socket}", flush=True)  # noqa: T201
+            print(f"ready: {settings.release} with {backend.platform} on {settings.place}", flush=True)  # noqa: T201
             await asyncio.wait([asyncio.create_task(stop.wait()), listening], return_when="FIRST_COMPLETED")
         await _drain(app, settings.grace_s)
     finally:
@@ -97,7 +98,7 @@ async def _serve(settings: ServerSettings) -> None:
             feedback.stop()
 
 
-def _bound(app: ModelServer, path: Path) -> Any:
+def _bound(app: ModelServer, settings: ServerSettings) -> Any:
     """A server whose socket is there: made before the process gives up the right to make any."""
     from granian.constants import Interfaces
     from granian.server.embed import Server
@@ -111,8 +112,17 @@ def _bound(app: ModelServer, path: Path) -> Any:
             self.bind_uds = None
             await super().shutdown(exit_code)
 
-    server = Bound(app, uds=path, interface=Interfaces.RSGI, websockets=False, backlog=1024, log_enabled=False)
-    Server._init_shared_socket(server)
+    options = {"interface": Interfaces.RSGI, "websockets": False, "backlog": 1024, "log_enabled": False}
+    if settings.socket:
+        server = Bound(app, uds=settings.socket, **options)
+        Server._init_shared_socket(server)
+        return server
+    server = Bound(app, *settings.listen, **options)
+    try:
+        Server._init_shared_socket(server)
+        server._shd, server._ssp = server._ssp.build(), None  # else it would be opened when none may be opened any more
+    except OSError as error:
+        raise SocketInUseError(f"the port cannot be used: {error}", where=settings.place) from error
     return server
 
 

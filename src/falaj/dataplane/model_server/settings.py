@@ -15,7 +15,7 @@ class ServerSettings:
 
     Attributes:
         model: MLflow model folder.
-        socket: Path of the Unix socket.
+        socket: Path of the Unix socket; None where a port is listened on.
         name: Model name.
         version: Release number.
         endpoint: `environment/model`.
@@ -27,10 +27,11 @@ class ServerSettings:
         grace_s: How long an ending server waits for what is in flight.
         recalibration: The file that says by what answers are moved; None where nothing moves them.
         recalibration_key: The location's public key that signs it, 32 bytes.
+        listen: Address and port, where there is no socket.
     """
 
     model: Path
-    socket: Path
+    socket: Path | None
     name: str
     version: str
     endpoint: str
@@ -42,6 +43,12 @@ class ServerSettings:
     grace_s: float = 10.0
     recalibration: Path | None = None
     recalibration_key: bytes = b""
+    listen: tuple[str, int] = ("", 0)
+
+    @property
+    def place(self) -> str:
+        """Where it answers, for logs."""
+        return str(self.socket) if self.socket else "{}:{}".format(*self.listen)
 
     @property
     def release(self) -> str:
