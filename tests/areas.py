@@ -13,6 +13,7 @@ AREAS = {
     "lifecycle": ("control", "statistics", "build/pipeline"),
     "ui": ("ui", "api", "schemas"),
     "clusters": ("build/images", "dataplane/runtimes"),
+    "integrations": ("integrations", "build/pipeline", "config/platform_file", "trust/secrets"),
 }
 """Rooms of `src/falaj` that the long tests of an area go through."""
 EVERYTHING = ("pyproject.toml", "uv.lock", "Makefile", "tests/conftest.py", "tests/e2e/", "examples/")

@@ -8,9 +8,10 @@ from fastapi.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from falaj.api.authentication import PEER
-from falaj.api.drift import DriftWatch, platform_file
+from falaj.api.drift import DriftWatch
 from falaj.api.platform import Platform
 from falaj.config.platform_spec import PlatformSpec
+from falaj.control.runs.connections import platform_file
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.storage import EndpointRow, EventRow
 from falaj.storage.policy_tables import RoleBindingRow

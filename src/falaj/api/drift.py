@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from falaj.api.platform import Platform
 from falaj.config.platform_file import PlatformFileError, load_platform
 from falaj.control.releases.registry import CONTROLLER
+from falaj.control.runs.connections import platform_file
 from falaj.core.home import Home
 from falaj.storage import EventRow
 from falaj.trust.audit import record
 from falaj.trust.settings import ConfigurationDrift, DriftInputs, exposed, fingerprints, look, remember
 
 _EVERY_S = 300.0
-
-
-def platform_file(home: Home) -> Path:
-    """The file that the installation is held against: `FALAJ_PLATFORM_FILE`, or platform.yaml in its folder."""
-    return Path(home.settings.get("FALAJ_PLATFORM_FILE") or home.root / "platform.yaml")
 
 
 def surroundings(home: Home) -> DriftInputs:

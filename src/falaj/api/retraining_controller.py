@@ -6,6 +6,7 @@ from falaj.api.platform import Platform
 from falaj.build.pipeline.sources import fingerprint
 from falaj.control import retraining
 from falaj.control.retraining import events, history, labels, scheduled_scoring
+from falaj.control.runs.connections import PlatformConnections
 
 EVERY_S = 5.0
 
@@ -53,9 +54,13 @@ class TrainingWatch:
         with self._platform.database.reading() as session:
             due = events.due_looks(session, now)
         for look in due:
-            observation = events.look_at(look, fingerprint)
+            observation = events.look_at(look, self._state_of)
             with self._platform.database.transaction() as session:
                 events.note_seen(session, self._platform.processes, observation, now)
+
+    def _state_of(self, look: events.RetrainingTick) -> str | None:
+        connections = PlatformConnections(self._platform.database, self._platform.vault, look.project)
+        return fingerprint(look.spec, connections.open)
 
     def _look_at_inputs(self, now: float) -> None:
         """Score the sources that have something new; a restart looks at each once more, which starts nothing twice."""
@@ -66,9 +71,9 @@ class TrainingWatch:
                 continue
             self._last_look[each.key] = now
             look = events.RetrainingTick(
-                each.settings.release.model, each.settings.project, each.entry["input"], each.entry["url"]
+                each.settings.release.model, each.settings.project, each.entry["input"], each.entry["url"], each.entry
             )
-            state = events.look_at(look, fingerprint).state
+            state = events.look_at(look, self._state_of).state
             if state is not None:
                 with self._platform.database.transaction() as session:
                     scheduled_scoring.start_for(session, self._platform.processes, each, state, now)

@@ -29,6 +29,7 @@ def reference_issues(spec: ProjectSpec, document: Document, checkout: ProjectSou
         issue_list += [*_step_issues(spec, step, document), *_file_issues(step, document, checkout.root)]
         issue_list += function_issues(step, document, checkout)
     for name, source in spec.data.items():
+        issue_list += _query_issues(name, source.query, document, checkout.root)
         if source.prepare:
             issue_list += metric_issues(source.prepare, ("data", name, "prepare"), document, checkout)
     for name, metric in spec.metrics.items():
@@ -241,6 +242,15 @@ def _not_for_selection(spec: ProjectSpec, step: StepSpec, data: str) -> str:
     if writer is not None and not set(writer.matrix) <= set(step.matrix):
         return f"`{writer.name}` makes {data!r} for combinations that `{step.name}` does not have"
     return ""
+
+
+def _query_issues(name: str, query: str, document: Document, root: Path) -> Iterator[Issue]:
+    path: Place = ("data", name, "query")
+    if ".." in Path(query).parts or "\0" in query:
+        yield document.issue(path, f"{query!r} leads out of the project", "a path inside the project")
+    elif query and not (root / query).is_file():
+        near = nearest(Path(query).name, [each.name for each in (root / query).parent.glob("*.sql")])
+        yield document.issue(path, f"there is no file {query!r}", "a .sql file of the project", near)
 
 
 def _file_issues(step: StepSpec, document: Document, root: Path) -> Iterator[Issue]:

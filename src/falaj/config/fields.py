@@ -115,12 +115,16 @@ _gate_schema = WithJsonSchema(
 
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?(\?region=[a-z0-9-]{1,40})?")
 
+_SQL = re.compile(r"sql://[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
 
 def _without_endpoint(url: str) -> str:
     """Which server a bucket is asked at, and as whom, is not for a project to say: it would be sent the credentials."""
     if url.startswith("s3://") and not _S3.fullmatch(url):
         expected = "s3://BUCKET/PREFIX, `?region=` at most; AWS_ENDPOINT_URL names a server where the worker runs"
         raise problem("this is not a bucket and a prefix alone", expected)
+    if url.startswith("sql://") and not _SQL.fullmatch(url):
+        raise problem("this is not a connection alone", "sql://CONNECTION; `query` says what is read from it")
     return url
 
 
@@ -141,8 +145,8 @@ Reference = Annotated[
 Url = Annotated[
     str,
     text_like(
-        r"^(package|file|s3)://\S([^\x00-\x1f\x7f]*\S)?$",
-        "a URL of one of the kinds that can be read, package, file and s3; such as file://data/rows.csv",
+        r"^(package|file|s3|sql)://\S([^\x00-\x1f\x7f]*\S)?$",
+        "a URL of one of the kinds that can be read, package, file, s3 and sql; such as file://data/rows.csv",
         2000,
     ),
     AfterValidator(_without_endpoint),

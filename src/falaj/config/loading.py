@@ -101,7 +101,8 @@ def _cached(entry: Path, root: Path) -> ProjectSpec | None:
         value = json.loads(entry.read_bytes())
         code, spec = value["code"], ProjectSpec.from_json(value["spec"])
         same = all(hashlib.sha256((root / path).read_bytes()).hexdigest() == was for path, was in code.items())
-        files = (root / file for step in spec.steps.values() for file in step.files)
+        queries = (source.query for source in spec.data.values() if source.query)
+        files = (root / file for part in (queries, *(step.files for step in spec.steps.values())) for file in part)
         return spec if same and all(any(c in str(file) for c in "*?[") or file.exists() for file in files) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from falaj.config.connections import ConnectionSpec
 from falaj.config.notifications import NotificationSpec
 from falaj.core.json_record import JsonRecord
 
@@ -203,6 +204,7 @@ class PlatformSpec(JsonRecord):
         entity: The legal entity: `name`, `jurisdiction`, `regime`, `sector`, where they are given.
         identity: `oidc` with `issuer`, `client_id` and `group_claim`, where people come from such a provider.
         notifications: Who is told of which events.
+        connections: Other systems that data is read from, by name.
         private_egress: Hosts and networks that the platform connects to although they are not public.
         server_listen: Where the API is reached from other machines; None where it is not.
     """
@@ -217,6 +219,7 @@ class PlatformSpec(JsonRecord):
     entity: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     notifications: tuple[NotificationSpec, ...] = ()
+    connections: Mapping[str, ConnectionSpec] = field(default_factory=dict)
     private_egress: tuple[str, ...] = ()
     server_listen: ListenSpec | None = None
 

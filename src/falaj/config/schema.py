@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from falaj.config.check_options import CHECK_LIST, Checks, as_mapping
 from falaj.config.expectations import TableExpectation
@@ -31,6 +31,7 @@ from falaj.config.fields import (
     Url,
     problem,
     shown,
+    text_like,
 )
 from falaj.config.gates import with_columns
 from falaj.config.monitoring import Monitoring
@@ -40,6 +41,7 @@ from falaj.config.retrain import Retrain
 from falaj.config.scoring import Scoring
 from falaj.config.spec import (
     DEFAULT_RISK,
+    TABLE_SCHEMES,
     Answer,
     Callers,
     PrivacySpec,
@@ -89,9 +91,28 @@ class DataSource(Strict):
         "the model reads, a row for each row.",
     )
 
+    query: Annotated[str, text_like(r"^[^/\\~.][^\\]*\.sql$", "a .sql file of the project")] | None = Field(
+        default=None, description="Of `sql://`: the file of the project with the query, one SELECT."
+    )
+    key: Annotated[list[NonEmpty], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description="Of `sql://`: the columns that tell the rows of the query apart. Rows are sorted by them, so that "
+        "the same rows give the same snapshot.",
+    )
+    watch: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
+        default=None,
+        description="Of `sql://`: a query of one small answer that changes when there is something new; "
+        "`retrain: {on: event}` asks it.",
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        self.read.require_fits(self.source)
+        is_query = self.source.startswith("sql://")
+        self.read.require_fits(f"{self.source}.parquet" if self.source.startswith(TABLE_SCHEMES) else self.source)
+        if is_query and (self.query is None or self.key is None):
+            raise problem("a database is read by a query and a key", "`query: FILE.sql` and `key: [COLUMN, ...]`")
+        if not is_query and (self.query or self.key or self.watch):
+            raise problem("`query`, `key` and `watch` are of a database", "`source: sql://CONNECTION`")
         if self.prepare and not self.exam:
             raise problem("only an exam is prepared apart from the steps", "`exam: true`")
         if self.exam and not self.source.startswith(("file:///", "s3://")):
@@ -100,8 +121,8 @@ class DataSource(Strict):
 
     def to_spec(self, name: str) -> SourceSpec:
         """The source as the pipeline consumes it."""
-        rest = self.model_dump(exclude_none=True, exclude={"read"})
-        return SourceSpec(name=name, **rest, read=self.read.model_dump(exclude_none=True))
+        rest = self.model_dump(exclude_none=True, exclude={"read", "key"})
+        return SourceSpec(name=name, **rest, key=tuple(self.key or ()), read=self.read.model_dump(exclude_none=True))
 
 
 class Resources(Strict):

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Literal, Self
 
 from falaj.core.json_record import JsonRecord
 
-SPEC_VERSION = 8
+SPEC_VERSION = 9
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 Risk = Literal["low", "medium", "high"]
 DEFAULT_RISK: Risk = "medium"
 Strategy = Literal["recreate", "blue_green", "canary", "shadow"]
 Answer = Literal["label", "probabilities", "both"]
+TABLE_SCHEMES = ("sql://",)
+"""Sources that are tables already, and no files; their snapshots are Parquet."""
 Callers = Literal["anyone-on-this-machine", "token", "mtls", "oidc"]
 
 
@@ -29,7 +32,7 @@ class SourceSpec:
 
     Attributes:
         name: Its name in `inputs`.
-        source: Where the data is: `package://`, `file://`, `s3://` or another URL.
+        source: Where the data is: `package://`, `file://`, `s3://`, `sql://` or another URL.
         classification: How sensitive it is, such as `public` or `personal`.
         origin: ISO 3166 country code of the jurisdiction that the data comes from.
         read: Options of the reader; empty for the defaults of the format.
@@ -39,6 +42,9 @@ class SourceSpec:
         exam: Whether it is kept for gates: no step reads it.
         prepare: Of an exam: the function that makes of its columns, without the label, what the model reads; empty
             when the model reads them as they are.
+        query: Of a database: the file of the project with the query.
+        key: Of a database: the columns that tell the rows of the query apart.
+        watch: Of a database: a query whose answer changes when there is something new; empty when none does.
     """
 
     name: str
@@ -50,6 +56,16 @@ class SourceSpec:
     subject_key: str = ""
     exam: bool = False
     prepare: str = ""
+    query: str = ""
+    key: tuple[str, ...] = ()
+    watch: str = ""
+
+    @property
+    def filename(self) -> str:
+        """The name of its snapshot where it is one file; its suffix says how it is read."""
+        if self.source.startswith(TABLE_SCHEMES):
+            return f"{self.name}.parquet"
+        return PurePosixPath(self.source.partition("?")[0]).name or "data"
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,10 @@ class Project:
         run_id: str = "r1",
         data: Mapping[str, str] | None = None,
         emit: Callable[[RunEvent], None] | None = None,
+        sources: Mapping[str, SourceSpec] | None = None,
         **options: Any,
     ) -> PipelineResult:
-        sources = {name: SourceSpec(name, url, "public", "AE") for name, url in (data or {}).items()}
+        sources = sources or {name: SourceSpec(name, url, "public", "AE") for name, url in (data or {}).items()}
         spec = ProjectSpec("m", "o", data=sources, steps={step.name: step for step in steps})
         self.events.clear()
         options = {"environment": self.environment, "store": self.store, **options}

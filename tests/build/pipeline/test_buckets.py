@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from falaj.build.pipeline import SourceSnapshot, buckets, resolve
+from falaj.build.pipeline.connections import OpenConnection
 from falaj.build.pipeline.errors import SourceError
+from falaj.build.pipeline.sources import fingerprint
 from falaj.config import SourceSpec, StepSpec
+from falaj.config.connections import BucketAddress, ConnectionSpec
 from tests.build.pipeline.conftest import Project
 from tests.servers import BUCKET, Bucket, S3Server, s3_server
 
@@ -114,3 +117,28 @@ def test_what_cannot_be_read_says_so(project: Project, bucket: Bucket, monkeypat
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(SourceError, match="raw"):
         snapshot(project, bucket.url("a.csv"))
+
+
+def test_a_connection_says_which_bucket_and_by_which_keys(
+    project: Project, bucket: Bucket, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put("a.csv", "x\n1\n")
+    keys = {"key": s3_server.environment["AWS_ACCESS_KEY_ID"], "secret": s3_server.environment["AWS_SECRET_ACCESS_KEY"]}
+    spec = ConnectionSpec("lake", "s3", "AE", bucket=BucketAddress(BUCKET, endpoint=s3_server.endpoint))
+    for name in s3_server.environment:
+        monkeypatch.delenv(name)
+    source = SourceSpec("raw", f"s3://lake/{bucket.url('a.csv').split('/', 3)[3].partition('?')[0]}", "public", "AE")
+
+    def read(secrets: dict[str, str]) -> SourceSnapshot:
+        connection = OpenConnection(spec, secrets)
+        return resolve(source, project.environment, project.worktree, project.store, lambda _: connection)
+
+    first = read(keys)
+    assert first.filename == "a.csv"
+    with pytest.raises(SourceError, match="data source `raw`") as error:
+        read({**keys, "secret": "not-the-secret-at-all"})
+    assert error.value.hint == "check the connection `lake`"
+    assert "not-the-secret-at-all" not in str(error.value)
+    state = fingerprint(source, lambda _: OpenConnection(spec, keys))
+    bucket.put("a.csv", "x\n2\n")
+    assert fingerprint(source, lambda _: OpenConnection(spec, keys)) not in (state, None)

@@ -94,7 +94,13 @@ def test_nothing_is_live_and_nothing_is_known_of_its_loss(sqlite: Database) -> N
         assert labels.ask_for_labels(session, table, NOW) == []
 
 
-def look_at_labels(database: Database, table: ProcessTable, now: float, look: Callable[[str], str | None]) -> list[str]:
+def state_of(look: events.RetrainingTick) -> str | None:
+    return fingerprint(look.spec)
+
+
+def look_at_labels(
+    database: Database, table: ProcessTable, now: float, look: Callable[[events.RetrainingTick], str | None]
+) -> list[str]:
     with database.reading() as session:
         due = events.due_looks(session, now)
     request_states = []
@@ -116,11 +122,11 @@ def test_a_file_that_changes_starts_a_training_once(database: Database, tmp_path
     rows = tmp_path / "rows.csv"
     rows.write_text("a")
     with_sources(database, sales=f"file://{rows}")
-    assert look_at_labels(database, table, NOW, fingerprint) == ["-"]
+    assert look_at_labels(database, table, NOW, state_of) == ["-"]
     rows.write_text("ab")
-    assert look_at_labels(database, table, NOW + 30, fingerprint) == []
-    assert look_at_labels(database, table, NOW + 61, fingerprint) == ["started"]
-    assert look_at_labels(database, table, NOW + 122, fingerprint) == ["-"]
+    assert look_at_labels(database, table, NOW + 30, state_of) == []
+    assert look_at_labels(database, table, NOW + 61, state_of) == ["started"]
+    assert look_at_labels(database, table, NOW + 122, state_of) == ["-"]
 
 
 def test_a_source_that_is_away_is_remembered_and_no_event(sqlite: Database, tmp_path: Path) -> None:
@@ -128,9 +134,9 @@ def test_a_source_that_is_away_is_remembered_and_no_event(sqlite: Database, tmp_
     rows = tmp_path / "rows.csv"
     rows.write_text("a")
     with_sources(sqlite, sales=f"file://{rows}")
-    look_at_labels(sqlite, table, NOW, fingerprint)
+    look_at_labels(sqlite, table, NOW, state_of)
     rows.rename(tmp_path / "away.csv")
-    assert look_at_labels(sqlite, table, NOW + 61, fingerprint) == ["-"]
+    assert look_at_labels(sqlite, table, NOW + 61, state_of) == ["-"]
     (tmp_path / "away.csv").rename(rows)
     with sqlite.reading() as session:
         assert "No such file" in session.get_one(RetrainingRow, "m").observations["sources"]["sales"]["problem"]
@@ -140,8 +146,8 @@ def test_a_source_that_is_away_is_remembered_and_no_event(sqlite: Database, tmp_
 def test_what_changes_only_with_a_commit_is_no_event(sqlite: Database, url: str) -> None:
     table = registered(sqlite, SOURCE)
     with_sources(sqlite, sales=url)
-    assert look_at_labels(sqlite, table, NOW, fingerprint) == ["-"]
-    assert look_at_labels(sqlite, table, NOW + 61, fingerprint) == ["-"]
+    assert look_at_labels(sqlite, table, NOW, state_of) == ["-"]
+    assert look_at_labels(sqlite, table, NOW + 61, state_of) == ["-"]
 
 
 def test_a_newer_release_upstream_starts_a_training_once(sqlite: Database) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from falaj.build.pipeline.sources import fingerprint
+from falaj.config.spec import SourceSpec
 from falaj.control.retraining import scheduled_scoring
 from falaj.control.runs import lifecycle
 from falaj.control.runs.scoring_run import PARAMETERS
@@ -46,6 +47,10 @@ def parts(tmp_path: Path) -> tuple[Database, ProcessTable]:
     return database, ProcessTable(database, {"run": lifecycle.transition})
 
 
+def state_of(url: str) -> str:
+    return fingerprint(SourceSpec("raw", url, "", "")) or ""
+
+
 def test_a_tick_is_one_run(parts: tuple[Database, ProcessTable]) -> None:
     database, table = parts
     with database.transaction() as session:
@@ -66,12 +71,20 @@ def test_each_state_of_a_source_is_scored_once(parts: tuple[Database, ProcessTab
         path = Path(source_watch.entry["url"].removeprefix("file://"))
         for _ in range(2):
             scheduled_scoring.start_for(
-                session, table, source_watch, fingerprint(source_watch.entry["url"]) or "", TICK
+                session,
+                table,
+                source_watch,
+                state_of(source_watch.entry["url"]),
+                TICK,
             )
         path.write_text("x\n1\n2\n")
         assert (
             scheduled_scoring.start_for(
-                session, table, source_watch, fingerprint(source_watch.entry["url"]) or "", TICK
+                session,
+                table,
+                source_watch,
+                state_of(source_watch.entry["url"]),
+                TICK,
             )
             is not None
         )

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 from falaj.config.spec import GateSpec, ProjectSpec
@@ -154,7 +154,7 @@ class CheckContext:
         source = self.spec.data.get(name)
         if source is None:
             return self.fetch_digest(self.outputs[name])
-        filename = PurePosixPath(source.source.partition("?")[0]).name or "data"
+        filename = source.filename
         path = self.fetch_digest(self.outputs[name], f"{name}-{filename}")
         path.with_name(f"{path.name}{READING}").write_text(json.dumps(dict(source.read)))
         return path

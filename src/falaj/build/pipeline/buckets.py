@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from falaj.build.pipeline.connections import OpenConnection
 from falaj.build.pipeline.errors import SourceError
 from falaj.build.pipeline.sources import SourceChangedError, SourceSnapshot, pinned, unchanged
+from falaj.config.connections import BucketAddress
 from falaj.config.spec import SourceSpec
 from falaj.core.errors import MissingExtraError
 
@@ -18,22 +20,28 @@ if TYPE_CHECKING:
     from falaj.supply_chain.artifacts import ArtifactStore
 
 
-def snapshot(source: SourceSpec, store: ArtifactStore) -> SourceSnapshot:
-    """Pin the objects of `s3://bucket/prefix?region=...`; endpoint and credentials come from `AWS_*` variables.
+def snapshot(
+    source: SourceSpec, connection: OpenConnection | None, worktree: Path, store: ArtifactStore
+) -> SourceSnapshot:
+    """Pin the objects of `s3://bucket/prefix?region=...`, or of `s3://CONNECTION/prefix`.
 
-    Objects whose ETag and size are those of an earlier reading are not read again.
+    Without a connection, endpoint and credentials come from `AWS_*` variables. Objects whose ETag and size are those of
+    an earlier reading are not read again.
 
     Args:
         source: The prefix may name one object or a folder of them.
+        connection: Says which bucket is meant, and how it is asked; None where the source names a bucket.
+        worktree: Not needed.
         store: Where the snapshot goes.
 
     Raises:
         SourceError: The bucket cannot be reached, or there is nothing below the prefix.
         MissingExtraError: The extra `s3` is not installed.
     """
+    del worktree
     address = urlsplit(source.source)
     try:
-        bucket = _bucket(address.netloc, dict(parse_qsl(address.query)))
+        bucket = _bucket(source, connection)
         return unchanged(source, lambda: _pinned(source, bucket, address.path, store))
     except (SourceError, MissingExtraError):
         raise
@@ -41,8 +49,10 @@ def snapshot(source: SourceSpec, store: ArtifactStore) -> SourceSnapshot:
         raise
     except Exception as error:  # obstore's errors have no base of their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = "check the address and the AWS_* variables"
-        raise SourceError(f"data source `{source.name}`: {reason}", where=source.source, hint=hint) from error
+        place = f"connection `{connection.spec.name}`" if connection else "address and the AWS_* variables"
+        raise SourceError(
+            f"data source `{source.name}`: {reason}", where=source.source, hint=f"check the {place}"
+        ) from error
 
 
 def _pinned(source: SourceSpec, bucket: Any, path: str, store: ArtifactStore) -> SourceSnapshot:
@@ -52,15 +62,14 @@ def _pinned(source: SourceSpec, bucket: Any, path: str, store: ArtifactStore) ->
     return pinned(store, source.source, _state(objects), lambda: _read(source, bucket, prefix, objects, store))
 
 
-def state_of(url: str) -> str:
+def state_of(source: SourceSpec, connection: OpenConnection | None) -> str:
     """A text that changes whenever objects below a prefix do; only their list is asked for.
 
     Raises:
         MissingExtraError: The extra `s3` is not installed.
         Exception: What the bucket's client raises when it cannot be reached.
     """
-    address = urlsplit(url)
-    return _state(_listed(_bucket(address.netloc, dict(parse_qsl(address.query))), address.path)[1])
+    return _state(_listed(_bucket(source, connection), urlsplit(source.source).path)[1])
 
 
 def _listed(bucket: Any, path: str) -> tuple[str, list[Mapping[str, Any]]]:
@@ -74,17 +83,33 @@ def _state(objects: list[Mapping[str, Any]]) -> str:
     return "\n".join(f"{each['path']} {each['e_tag']} {each['size']}" for each in objects)
 
 
-def _bucket(name: str, options: Mapping[str, str]) -> Any:
+def _bucket(source: SourceSpec, connection: OpenConnection | None) -> Any:
     try:
         from obstore.store import S3Store
     except ImportError:
         raise MissingExtraError("s3", "reading s3:// data sources") from None
-    endpoint = os.environ.get("AWS_ENDPOINT_URL")  # the credentials go there: no project names it
-    plain = {"endpoint": endpoint, "virtual_hosted_style_request": False} if endpoint else {}
-    client = {"allow_http": True} if endpoint and endpoint.startswith("http://") else {}
-    region = options.get("region") or os.environ.get("AWS_REGION", "us-east-1")
+    address = _address(source, connection)
+    plain = {"endpoint": address.endpoint, "virtual_hosted_style_request": False} if address.endpoint else {}
+    client = {"allow_http": True} if address.endpoint.startswith("http://") else {}
+    retry = {"max_retries": 2}
+    return S3Store(
+        address.bucket, region=address.region, client_options=client, retry_config=retry, **plain, **_keys(connection)
+    )
 
-    return S3Store(name, region=region, client_options=client, retry_config={"max_retries": 2}, **plain)
+
+def _address(source: SourceSpec, connection: OpenConnection | None) -> BucketAddress:
+    """Where the bucket is asked for; a source that names it itself says its region at most: credentials go there."""
+    if connection is not None and connection.spec.bucket is not None:
+        return connection.spec.bucket
+    address = urlsplit(source.source)
+    region = dict(parse_qsl(address.query)).get("region") or os.environ.get("AWS_REGION", "us-east-1")
+    return BucketAddress(address.netloc, region, os.environ.get("AWS_ENDPOINT_URL", ""))
+
+
+def _keys(connection: OpenConnection | None) -> dict[str, str]:
+    if connection is None or not connection.secrets:
+        return {}
+    return {"access_key_id": connection.secrets["key"], "secret_access_key": connection.secrets["secret"]}
 
 
 def _objects(bucket: Any, prefix: str) -> list[Mapping[str, Any]]:

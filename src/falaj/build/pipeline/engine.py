@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from falaj.build.pipeline import cache
+from falaj.build.pipeline.connections import ConnectionOpener, no_connections
 from falaj.build.pipeline.errors import StepError
 from falaj.build.pipeline.events import Emit
 from falaj.build.pipeline.fingerprint_inputs import FingerprintInputs
@@ -64,6 +65,7 @@ def execute(
     may_fail: str = "",
     snapshots: Mapping[str, SourceSnapshot] = MappingProxyType({}),
     log_path: Callable[[str], Path] | None = None,
+    connect: ConnectionOpener = no_connections,
 ) -> PipelineResult:
     """Run every step of a project, or take its result from an earlier run.
 
@@ -86,6 +88,7 @@ def execute(
         may_fail: The step whose cells may break without ending the others: the candidates of a sweep.
         snapshots: What is known to be read of sources, which are not looked at again.
         log_path: Where the log of a node is kept; in `run_dir` by default.
+        connect: Gives the connections that sources name.
 
     Raises:
         PipelineError: The pipeline cannot be run as it is written, or a declared secret is missing.
@@ -105,6 +108,7 @@ def execute(
                 run_dir.parent.parent,
                 step_secrets,
                 record,
+                connect,
             ),
             run_dir,
             dict(step_environment or {}),
@@ -237,8 +241,8 @@ class _Execution:
 
     def _snapshot(self, name: str) -> SourceSnapshot:
         if name not in self._snapshots:
-            bench = self._bench
-            self._snapshots[name] = resolve(self._spec.data[name], bench.environment, bench.worktree, bench.store)
+            source, bench = self._spec.data[name], self._bench
+            self._snapshots[name] = resolve(source, bench.environment, bench.worktree, bench.store, bench.connect)
         return self._snapshots[name]
 
     def _start(self) -> None:

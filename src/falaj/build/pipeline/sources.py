@@ -7,13 +7,15 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
+from falaj.build.pipeline.connections import ConnectionOpener, OpenConnection, TableReading, no_connections
 from falaj.build.pipeline.errors import SourceError
 from falaj.config.source_files import is_lfs_pointer, plain_path
 from falaj.config.spec import SourceSpec
-from falaj.core.errors import FalajError
+from falaj.core.errors import FalajError, MissingExtraError
 from falaj.core.venv.environment import Environment
 
 if TYPE_CHECKING:
@@ -32,28 +34,65 @@ class SourceSnapshot:
         description: Where it came from, in words.
         filename: Name of the file; its suffix says how to read it.
         kind: `file` or `folder`.
+        table: What of another system's table was read; None for files.
     """
 
     digest: Digest
     description: str
     filename: str
     kind: str
+    table: TableReading | None = None
 
 
-def resolve(source: SourceSpec, environment: Environment, worktree: Path, store: ArtifactStore) -> SourceSnapshot:
+class SourceReader(Protocol):
+    """What a module offers that reads sources of a scheme."""
+
+    def snapshot(
+        self, source: SourceSpec, connection: OpenConnection | None, worktree: Path, store: ArtifactStore
+    ) -> SourceSnapshot:
+        """Pin what is there now."""
+
+    def state_of(self, source: SourceSpec, connection: OpenConnection | None) -> str | None:
+        """A text that changes whenever there is something new; None where nothing can be said cheaply."""
+
+
+_READERS = {"s3": ("buckets", "s3"), "sql": ("databases", "sql")}
+"""The module that reads sources of a scheme, and the extra that it needs."""
+
+
+def _reader(scheme: str) -> SourceReader:
+    """The reader of a scheme; it is imported when it is needed, since it imports libraries that not all have."""
+    module, extra = _READERS[scheme]
+    try:
+        return cast("SourceReader", import_module(f"falaj.build.pipeline.{module}"))
+    except ImportError:
+        raise MissingExtraError(extra, f"reading {scheme}:// data sources") from None
+
+
+def resolve(
+    source: SourceSpec,
+    environment: Environment,
+    worktree: Path,
+    store: ArtifactStore,
+    connect: ConnectionOpener = no_connections,
+) -> SourceSnapshot:
     """Read a source once and pin what was read.
 
     A file whose size and times are those of an earlier reading is not read again.
 
     Args:
         source: `package://NAME/path` is a file inside an installed package; `file://` one on this machine, relative
-            to the project when it does not begin with a slash; `s3://bucket/prefix` objects.
+            to the project when it does not begin with a slash; `s3://bucket/prefix` objects; `sql://NAME` what its
+            query gives.
         environment: Where packages are looked for.
         worktree: The project's folder.
         store: Where the snapshot goes.
+        connect: Gives the connection that a source names, once it is permitted.
 
     Raises:
         SourceError: It cannot be read; the message says what was looked for and where.
+        UnknownConnectionError: It names a connection that there is not.
+        ConnectionForbiddenError: It may not be read over its connection.
     """
     scheme, mark, rest = source.source.partition("://")
     if not mark:
@@ -63,35 +102,34 @@ def resolve(source: SourceSpec, environment: Environment, worktree: Path, store:
             return _local(source, _in_package(source, rest, environment, worktree), store)
         case "file":
             return _local(source, plain_path(worktree, rest), store)
-        case "s3":
-            from falaj.build.pipeline.buckets import snapshot
-
-            return snapshot(source, store)
+        case scheme if scheme in _READERS:
+            return _reader(scheme).snapshot(source, connect(source), worktree, store)
     raise SourceError(
         f"data source `{source.name}`: there is no reader for `{scheme}://`",
         where=source.source,
-        hint="package://, file:// and s3:// can be read",
+        hint="package://, file://, s3:// and sql:// can be read",
     )
 
 
-def fingerprint(url: str) -> str | None:
+def fingerprint(source: SourceSpec, connect: ConnectionOpener = no_connections) -> str | None:
     """A digest that changes whenever a source has something new, without reading it.
 
     None for a source that changes only with a commit, because it is a file of the project or of a package, and for one
     of which nothing can be said cheaply.
 
     Args:
-        url: Of the source.
+        source: Where it is, and of a database its `watch`.
+        connect: Gives the connection that it names, once it is permitted.
 
     Raises:
         OSError: It is not there.
         Exception: What the client of a bucket raises.
     """
+    url = source.source
     scheme, _, rest = url.partition("://")
-    if scheme == "s3":
-        from falaj.build.pipeline.buckets import state_of
-
-        return hashlib.sha256(state_of(url).encode()).hexdigest()
+    if scheme in _READERS:
+        state = _reader(scheme).state_of(source, connect(source))
+        return None if state is None else hashlib.sha256(state.encode()).hexdigest()
     path = plain_path(Path("/"), rest)
     if scheme == "file" and rest.startswith("/"):
         return hashlib.sha256("\n".join(_states(path)).encode()).hexdigest()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from falaj.build.pipeline.cache import Output
 from falaj.build.pipeline.commands import command_kinds, filled, refuse_link
+from falaj.build.pipeline.connections import ConnectionOpener, no_connections
 from falaj.build.pipeline.errors import DiskFullError, StepError
 from falaj.build.pipeline.exit_status import check_ending
 from falaj.build.pipeline.graph import ONLY_OUTPUT, StepNode
@@ -67,6 +68,7 @@ class StepResources:
         home: The installation's folder, of which steps see what is named here and nothing else.
         secrets: What steps may ask for; a result that holds one is not kept.
         record: Receives a node and what it recorded with MLflow, whether it succeeded or not.
+        connect: Gives the connections that sources name.
     """
 
     store: ArtifactStore
@@ -78,6 +80,7 @@ class StepResources:
     home: Path
     secrets: Secrets = field(default_factory=Secrets)
     record: Callable[[str, Recorded], None] = lambda _node, _recorded: None
+    connect: ConnectionOpener = no_connections
 
     def run(
         self, job: Job, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from falaj.config.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem, text_like
+from falaj.config.platform_file.connections import Connection
 from falaj.config.platform_file.fields import (
     DAYS,
     Clock,
@@ -331,6 +332,9 @@ class PlatformDocument(Strict):
     notifications: list[Notification] = Field(
         default=[], max_length=20, description="Systems that are told of events by webhook."
     )
+    connections: dict[ModelName, Connection] = Field(
+        default={}, description="Other systems that data is read from, by the name that sources call them."
+    )
     egress: Egress = Field(default=Egress(), description="Which private addresses the platform connects to.")
     listen: Listeners = Field(default=Listeners(), description="Where other machines reach the platform.")
 
@@ -356,6 +360,7 @@ class PlatformDocument(Strict):
             entity={} if self.entity is None else self.entity.model_dump(exclude_none=True),
             identity=self.identity.model_dump(exclude_none=True),
             notifications=tuple(each.to_spec() for each in self.notifications),
+            connections={name: each.to_spec(name) for name, each in self.connections.items()},
             private_egress=tuple(dict.fromkeys(self.egress.private)),
             server_listen=None if self.listen.server is None else self.listen.server.to_spec(),
         )

@@ -54,6 +54,13 @@ identity:
   callers: {issuer: "https://login.example.org", audience: "https://models.example.org/{endpoint}"}
 notifications:
   - {url: "https://tickets.example.org/hooks/falaj", events: [change.*, rollout.*], secret: TICKETS_KEY}
+connections:
+  dwh:
+    {kind: postgres, host: db.example.org, database: dwh, user: falaj, jurisdiction: AE,
+     secrets: {password: DWH_PASSWORD}}
+  lake:
+    {kind: s3, bucket: acme-lake, region: me-central-1, jurisdiction: AE, projects: [flight-delay],
+     secrets: {key: LAKE_KEY, secret: LAKE_SECRET}}
 egress: {private: [git.corp.example, 10.20.0.0/16]}
 listen:
   server:

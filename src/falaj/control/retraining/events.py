@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from falaj.config.spec import SourceSpec
 from falaj.control.retraining.admission import Requested, lock, request_training
 from falaj.control.retraining.model_settings import RetrainSettings, all_retrain_settings, retrain_settings_of
 from falaj.control.retraining.training_history import TriggerKind
@@ -33,12 +34,20 @@ class RetrainingTick:
         project: The project.
         source: Its name there.
         url: Where it is.
+        watch: What else a look at it takes: `classification`, `origin` and `watch` of the project file.
     """
 
     model: str
     project: str
     source: str
     url: str
+    watch: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> SourceSpec:
+        """The source as readers of sources know it."""
+        labels = (self.watch.get("classification", ""), self.watch.get("origin", ""))
+        return SourceSpec(self.source, self.url, *labels, watch=self.watch.get("watch", ""))
 
 
 @dataclass(frozen=True)
@@ -73,18 +82,19 @@ def _due(session: Session, settings: RetrainSettings, now: float) -> Iterator[Re
             and url
             and now - source_states.get(name, {}).get("at", 0.0) >= entry.get("poll_s", POLL_S)
         ):
-            yield RetrainingTick(release_row.model, settings.project, name, url)
+            watch = release_row.data.get("watches", {}).get(name, {})
+            yield RetrainingTick(release_row.model, settings.project, name, url, watch)
 
 
-def look_at(look: RetrainingTick, fingerprint: Callable[[str], str | None]) -> Observation:
+def look_at(look: RetrainingTick, state_of: Callable[[RetrainingTick], str | None]) -> Observation:
     """Look at a source; whatever its client raises is said and does not stop others from being looked at.
 
     Args:
         look: The source.
-        fingerprint: Gives the state of a URL.
+        state_of: Gives the state of a source.
     """
     try:
-        return Observation(look, fingerprint(look.url))
+        return Observation(look, state_of(look))
     except Exception as error:  # clients of stores have no common base
         problem = (str(error).splitlines() or [type(error).__name__])[0][:300]
         logger.warning("looking at %s of %s: %s", look.source, look.project, problem)

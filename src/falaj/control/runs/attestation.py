@@ -186,6 +186,7 @@ def _datasets(findings: Findings, store: ArtifactStore) -> list[tuple[attestatio
             subject_key=source.subject_key,
             files=len(manifest.files),
             size=manifest.size,
+            table=snapshot.table.to_json() if snapshot.table else {},
         )
         pinned = attestations.Snapshot(name, snapshot.digest)
         described += [(pinned, each) for each in labelled(dataset, findings.labels.get(name, ()))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from falaj.build.pipeline.connections import ConnectionOpener, no_connections
 from falaj.build.pipeline.events import Emit
 from falaj.build.pipeline.mlflow_files import Recorded
 from falaj.config.spec import GateSpec
@@ -143,6 +144,7 @@ class RunContext:
         refusal: Says why the model of a project file may not be trained; empty when it may.
         labels: The labels that the data of a project file has besides those that it says, by source: those that were
             ever given to the digests of its snapshots, or to the same sources.
+        connect: Gives the connection that a source names, once it is permitted.
     """
 
     home: Home
@@ -159,6 +161,7 @@ class RunContext:
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
     refusal: Callable[[Any], str] = lambda _spec: ""
     labels: Callable[[Any, Mapping[str, str]], Mapping[str, Sequence[Any]]] = lambda _spec, _digests: {}
+    connect: ConnectionOpener = no_connections
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from falaj.config.gates import gate_name
 from falaj.config.spec import ProjectSpec
 from falaj.control.notary import NotBelievableError
 from falaj.control.runs.attestation import BacktestModel, Findings, attestation_of, tables_of
+from falaj.control.runs.connections import watch_of
 from falaj.control.runs.contract import CandidateTracking, LiveRelease, RunContext, RunResult, RunSpec
 from falaj.control.runs.data_subjects import taken_of
 from falaj.control.runs.figures import figures_of, track_figures
@@ -96,6 +97,8 @@ class _Run:
     regression: Mapping[str, Digest] = field(default_factory=dict)
     exams: Mapping[str, SourceSnapshot] = field(default_factory=dict)
     sweep: Sweep | None = None
+    pinned: dict[str, SourceSnapshot] = field(default_factory=dict)
+    """What was read of sources: all trainings of a run learn from the same rows."""
 
     def outcome(self) -> RunResult:
         started_at = time.time()
@@ -368,7 +371,8 @@ class _Run:
     def _take_exams(self, environment: Environment) -> dict[str, Digest]:
         """Pin the tables that no step has read."""
         exams = [source for source in self.spec.data.values() if source.exam]
-        self.exams = {each.name: resolve(each, environment, self.worktree, self.around.store) for each in exams}
+        store, connect = self.around.store, self.around.connect
+        self.exams = {each.name: resolve(each, environment, self.worktree, store, connect) for each in exams}
         return self._exam_digests()
 
     def _exam_digests(self) -> dict[str, Digest]:
@@ -440,8 +444,10 @@ class _Run:
             secrets=self.around.secrets({name for step in self.spec.steps.values() for name in step.secrets}),
             may_fail=swept,
             log_path=self._log_path,
-            snapshots=before.pipeline.snapshots if before else {},
+            snapshots=self.pinned,
+            connect=self.around.connect,
         )
+        self.pinned.update(pipeline.snapshots)
         for name, result in pipeline.steps.items() if RUN_ID in tracking else ():
             if not (before and before.has_shown(name)):
                 track_figures(self.around.store, name, result.outputs, record)
@@ -582,6 +588,7 @@ class _Run:
             "risk": self.spec.risk,
             "owner": self.spec.owner,
             "sources": {name: source.source for name, source in self.spec.data.items()},
+            "watches": {name: watch_of(source) for name, source in self.spec.data.items()},
             "retrain": [dict(settings) for settings in self.spec.retrain],
             "scoring": [self._scoring(entry) for entry in self.spec.scoring],
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,

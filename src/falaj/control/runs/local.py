@@ -15,6 +15,7 @@ from falaj.build.pipeline.mlflow_files import Recorded
 from falaj.config import load_project_cached
 from falaj.control.notary import open_office
 from falaj.control.runs import run_folder
+from falaj.control.runs.connections import CheckoutConnections
 from falaj.control.runs.contract import CandidateTracking, RunContext, RunResult, RunSpec, Untracked
 from falaj.control.runs.execution import execute_run
 from falaj.control.runs.local_record import LocalRecord
@@ -117,6 +118,7 @@ def _surroundings(home: Home, emit: Emit, tracked: _Tracked) -> RunContext:
         tracking=tracked.open,
         record=tracked.record,
         candidates=tracked.candidates,
+        connect=CheckoutConnections(home).open,
         secrets=lambda names: {name: os.environ[name] for name in names if name in os.environ},
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from falaj.build.pipeline.connections import ConnectionOpener, no_connections
 from falaj.build.pipeline.events import Emit, RunEvent
 from falaj.build.pipeline.sources import SourceSnapshot, resolve
 from falaj.config.spec import SourceSpec
@@ -29,7 +30,12 @@ _LOOK_S = 0.2
 
 
 def score_source(
-    order: RunSpec, home: Home, store: ArtifactStore, emit: Emit, cancelled: Callable[[], bool]
+    order: RunSpec,
+    home: Home,
+    store: ArtifactStore,
+    emit: Emit,
+    cancelled: Callable[[], bool],
+    connect: ConnectionOpener = no_connections,
 ) -> RunResult:
     """Score a source; a worker that was restarted goes on with what is there.
 
@@ -39,6 +45,7 @@ def score_source(
         store: Where the snapshot is pinned.
         emit: Receives events.
         cancelled: Whether the run must end.
+        connect: Gives the connection that the source names, once it is permitted.
 
     Raises:
         SourceError: The source cannot be read.
@@ -48,7 +55,7 @@ def score_source(
     if output.exists():
         return RunResult(RunState.SUCCEEDED, f"{output} is there from before")
     emit(RunEvent("step.started", time.time(), NODE))
-    source = _fetched(order, home, store, entry)
+    source = _fetched(order, home, store, entry, connect)
     output.parent.mkdir(parents=True, exist_ok=True)
     code, written, complaint = _run(score_command(entry, source, output), home, cancelled)
     if code is None:
@@ -73,12 +80,14 @@ def score_command(entry: Mapping[str, Any], source: Path, output: Path) -> list[
     return ["score", entry["model"], str(source), "--output", str(output), *options, *keep_options, "--json"]
 
 
-def _fetched(order: RunSpec, home: Home, store: ArtifactStore, entry: Mapping[str, Any]) -> Path:
+def _fetched(
+    order: RunSpec, home: Home, store: ArtifactStore, entry: Mapping[str, Any], connect: ConnectionOpener
+) -> Path:
     """The source as one file in the folder of the run."""
     folder = home.run_dir(order.run_id) / "input"
     folder.mkdir(parents=True, exist_ok=True)
     spec = SourceSpec(entry["input"], entry["url"], entry["classification"], entry["origin"])
-    snapshot: SourceSnapshot = resolve(spec, build(folder, home), folder, store)
+    snapshot: SourceSnapshot = resolve(spec, build(folder, home), folder, store, connect)
     target = folder / snapshot.filename
     if not target.exists():
         store.fetch(snapshot.digest, target)

@@ -27,6 +27,7 @@ from falaj.control.releases.lifecycle import transition as deployment_transition
 from falaj.control.releases.states import WITHDRAWN
 from falaj.control.runs import data_subjects, queue, run_folder, scoring_run
 from falaj.control.runs.checkout import checked_out
+from falaj.control.runs.connections import PlatformConnections
 from falaj.control.runs.contract import LiveRelease, RegressionGateSpec, RunContext, RunResult, RunSpec
 from falaj.control.runs.event_writer import Journal
 from falaj.control.runs.execution import execute_run
@@ -170,6 +171,7 @@ class Worker:
             secrets=lambda names: self._secrets(order.run_id, names),
             refusal=lambda spec: self._refusal(order.run_id, spec),
             labels=self._labels,
+            connect=self._connections(order.project).open,
         )
         try:
             with checked_out(order, self._home, self._previous_commit, self._egress()) as (full_order, worktree):
@@ -183,8 +185,9 @@ class Worker:
             )
 
     def _score(self, order: RunSpec, heartbeat: _Heartbeat, journal: Journal) -> RunResult:
+        connect = self._connections(order.project).open
         try:
-            return scoring_run.score_source(order, self._home, self._store, journal.emit, heartbeat.should_end)
+            return scoring_run.score_source(order, self._home, self._store, journal.emit, heartbeat.should_end, connect)
         except (FalajError, OSError) as error:
             return RunResult(RunState.FAILED, str(error))
 
@@ -265,7 +268,12 @@ class Worker:
             project = session.get_one(RunRow, run_id).project
             if foreign := owners.refusal(session, spec.model, project):
                 return foreign
+        if refused := self._connections(project).refusal(spec):
+            return refused
         return data_subjects.refusal(self._database, PublicKeyring(self._home.keys), _WORKER, run_id, spec, time.time())
+
+    def _connections(self, project: str) -> PlatformConnections:
+        return PlatformConnections(self._database, self._vault, project)
 
     def _labels(self, spec: ProjectSpec, digests: Mapping[str, str]) -> Mapping[str, Sequence[DataClassification]]:
         with self._database.reading() as session:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -73,6 +73,7 @@ class Dataset:
         size: Bytes.
         sector: The business whose law covers it, where the classification does not tell; else empty.
         subject_key: The column that says whose each row is; empty when none does.
+        table: Of a table of another system: kind, address, version, digest of the query, rows and columns.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Dataset:
     size: int
     sector: str = ""
     subject_key: str = ""
+    table: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the predicate."""

@@ -76,6 +76,7 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
     leaves |= {f"policies.{name}": text for name, text in spec.policies.items()}
     leaves |= {f"standard_changes.{each.name}": dict(_unlisted(asdict(each), "name")) for each in spec.standard_changes}
     leaves |= {f"notifications.{each.url}": dict(_unlisted(asdict(each), "url")) for each in spec.notifications}
+    leaves |= {f"connections.{name}": dict(_unlisted(asdict(each), "name")) for name, each in spec.connections.items()}
     leaves |= {f"egress.{each}": True for each in spec.private_egress}
     if spec.server_listen is not None:
         leaves["listen.server"] = json.loads(json.dumps(asdict(spec.server_listen)))
@@ -134,7 +135,7 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
             return kind != "removed"  # others may come in, or with other groups
         case "pack_settings":
             return _pack_loosens(rest.rpartition(".")[2], kind, before, after)
-        case "notifications" | "listen":
+        case "notifications" | "listen" | "connections":
             return kind != "removed"  # somebody else learns of something, or comes in
         case "locations":
             return _location_loosens(rest.partition(".")[2], kind, before, after)
