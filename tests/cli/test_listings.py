@@ -38,6 +38,17 @@ def test_a_listing_is_a_table_whose_columns_are_aligned(falaj_served: Command, c
     assert "\x1b" not in ended.stdout, "colours are for terminals"
 
 
+def test_a_location_is_explained_for_the_newest_release(falaj_served: Command) -> None:
+    ended = falaj_served("location", "explain", "flight-delay", "--environment", "prod")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    headings, row = ended.stdout.splitlines()
+    assert columns(headings) == ["ENVIRONMENT", "LOCATION", "KIND", "LAW", "PLACED", "RULE"]
+    assert columns(row) == ["prod", "local", "on-prem", "AE", "yes", "listed by prod"]
+    every = json.loads(falaj_served("location", "explain", "flight-delay@1", "--json").stdout)
+    assert [each["environment"] for each in every] == ["dev", "test", "pre-prod", "prod"]
+    assert falaj_served("location", "explain", "nothing").returncode == 3
+
+
 @pytest.mark.parametrize("command", LISTINGS)
 def test_a_listing_is_json_with_the_same_things(falaj_served: Command, command: str) -> None:
     ended = falaj_served(*command.split(), "--json")

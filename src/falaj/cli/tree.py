@@ -170,6 +170,7 @@ COMMANDS = {
     "location enroll": "locations:enroll",
     "location deregister": "locations:deregister",
     "location explain": "locations:explain",
+    "location rules": "locations:rules",
     "access whoami": "identity:whoami",
     "access login": "identity:log_in",
     "access logout": "identity:log_out",

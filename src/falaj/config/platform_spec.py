@@ -67,6 +67,23 @@ class WindowSpec:
 
 
 @dataclass(frozen=True)
+class PlacementSpec:
+    """Which locations an environment takes.
+
+    Attributes:
+        jurisdictions: Laws under which it may be; an entry such as `AE` also takes `AE-DU`. Empty for any.
+        kinds: Sorts of places; empty for any.
+        latency_classes: How near to its callers a place is; empty for any.
+        at_least: A release that may be at fewer locations is refused.
+    """
+
+    jurisdictions: tuple[str, ...] = ()
+    kinds: tuple[LocationKind, ...] = ()
+    latency_classes: tuple[str, ...] = ()
+    at_least: int = 1
+
+
+@dataclass(frozen=True)
 class EnvironmentSpec:
     """One of the environments, in their order.
 
@@ -87,6 +104,8 @@ class EnvironmentSpec:
         require_pinned_exam: Whether one of its gates must be on a source that no step may read.
         require_computed_metric: Whether the platform must compute the metric of one, of the same where both are asked.
         require_library_code: Whether nothing of the project may be loaded with the model.
+        placement: Constraints that chose `locations`; each release gets those of them where its data may be. None
+            where the locations are listed: a release gets all of them or is refused.
     """
 
     name: str
@@ -105,6 +124,7 @@ class EnvironmentSpec:
     require_pinned_exam: bool = False
     require_computed_metric: bool = False
     require_library_code: bool = False
+    placement: PlacementSpec | None = None
 
 
 @dataclass(frozen=True)

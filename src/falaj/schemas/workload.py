@@ -19,6 +19,18 @@ class Location:
 
 
 @dataclass(frozen=True)
+class ReleasePlacement:
+    """Whether a release goes to a location of the platform for an environment, and the rule that says so."""
+
+    environment: str
+    location: str
+    kind: str
+    jurisdiction: str
+    placed: bool
+    rule: str
+
+
+@dataclass(frozen=True)
 class Invitation:
     """What an agent needs to come in; by the fingerprint of the authority it knows the server at that port."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 from urllib.parse import quote
 
 from falaj.schemas import api
-from falaj.schemas.workload import Invitation, Location
+from falaj.schemas.workload import Invitation, Location, ReleasePlacement
 from falaj.sdk.http import Transport
 
 _PREFIX = "/api/v1/locations"
@@ -24,6 +25,14 @@ class LocationCalls:
     def list(self) -> list[Location]:
         """Every location with the state of its agent."""
         return self._transport.list(Location, _PREFIX)
+
+    def placement(self, release: str) -> builtins.list[ReleasePlacement]:
+        """Where a release goes in each environment, and why.
+
+        Args:
+            release: `model@number` or `model@latest`.
+        """
+        return self._transport.list(ReleasePlacement, f"/api/v1/releases/{quote(release)}/placement")
 
     def enrol(self, location: str, life_s: float) -> Invitation:
         """Make a one-time token for the agent of a location.

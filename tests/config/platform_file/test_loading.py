@@ -229,3 +229,29 @@ def test_the_reference_has_every_key_of_the_schema() -> None:
         for key, value in definition.get("properties", {}).items():
             assert f"| `{key}` |" in page
             assert value.get("description"), f"{key} is not described"
+
+
+PLACED = """environments: {live: {rank: 0, placement: {jurisdiction: [AE], kind: [edge]}}}
+locations: {a: {kind: edge, jurisdiction: AE}, b: {kind: edge, jurisdiction: AE-DU}, c: {kind: cloud, jurisdiction: AE}}
+"""
+
+
+def test_an_environment_takes_the_locations_that_fit_its_placement() -> None:
+    spec = parsed(PLACED)
+    assert spec.environments["live"].locations == ("a", "b")
+    assert PlatformSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("kind: [edge]", "at_least: 4", "3 of 3 locations fit"),
+        ("kind: [edge]", "kind: [on-prem]", "0 of 3 locations fit"),
+        ("rank: 0,", "rank: 0, locations: [a],", "both name where it runs"),
+        ("kind: [edge]", "within_ms: 40", "no key"),
+    ],
+)
+def test_a_placement_that_cannot_be_is_refused_where_it_stands(old: str, new: str, message: str) -> None:
+    with pytest.raises(PlatformFileError) as raised:
+        parsed(PLACED.replace(old, new))
+    assert any(message in f"{issue.message} {issue}" for issue in raised.value.issues)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -15,7 +16,10 @@ from falaj.api.platform import Shared
 from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.route_actions import Action, action
 from falaj.control import releases
+from falaj.control.changes.assessment import evidence_for
+from falaj.control.changes.placement import placements
 from falaj.schemas import api, states
+from falaj.schemas.workload import ReleasePlacement
 from falaj.storage import EndpointRow, ReleaseRow
 from falaj.trust.identity import require_recent_login
 
@@ -79,6 +83,23 @@ def evidence(name: str, platform: Shared) -> list[dict[str, Any]]:
     """The signed envelopes of a release."""
     with platform.database.reading() as session:
         return [row.envelope for row in releases.evidence_of(session, releases.find(session, name))]
+
+
+@router.get(
+    "/releases/{name}/placement",
+    response_model=list[ReleasePlacement],
+    **action(Action.READ, bounded="one row of each location and environment of the platform file"),
+)
+def placement(name: str, platform: Shared) -> list[ReleasePlacement]:
+    """Where a release goes in each environment, the lowest first, and which rule lets it in or keeps it out."""
+    with platform.database.reading() as session:
+        turn = platform.turn(session)
+        datasets = evidence_for(turn, releases.find(session, name)).datasets
+        return [
+            ReleasePlacement(environment=environment.name, **asdict(each))
+            for environment in turn.spec.ordered_environments
+            for each in placements(turn.spec, environment, datasets)
+        ]
 
 
 @router.put("/models/{model}/owner", response_model=ModelOwner, **action(Action.MANAGE_PLATFORM))

@@ -1,4 +1,4 @@
-"""Locations: list, enroll, deregister, explain."""
+"""Locations: list, enroll, deregister, explain, rules."""
 
 from __future__ import annotations
 
@@ -51,8 +51,26 @@ def deregister(name: NameArgument) -> None:
     emit(f"the agent of '{name}' is refused from now on; what it serves there goes on until it is stopped there")
 
 
-def explain(name: NameArgument) -> None:
-    """Explain what a location on this machine requires by itself, whatever the control plane says."""
+def explain(
+    release: Annotated[str, typer.Argument(help="A release as model@number, or a model for its newest one.")],
+    environment: Annotated[str, typer.Option(help="Of this environment alone.")] = "",
+    json: JsonOption = False,
+) -> None:
+    """Explain to which locations a release goes, and which rule keeps it out of the others."""
+    name = release if "@" in release else f"{release}@latest"
+    placements = [each for each in open_client().locations.placement(name) if environment in ("", each.environment)]
+    if json:
+        emit_json(placements)
+        return
+    rows = [
+        (each.environment, each.location, each.kind, each.jurisdiction, "yes" if each.placed else "no", each.rule)
+        for each in placements
+    ]
+    emit_table(("environment", "location", "kind", "law", "placed", "rule"), rows, empty="no such environment")
+
+
+def rules(name: NameArgument) -> None:
+    """Show what a location on this machine requires by itself, whatever the control plane says."""
     from falaj.dataplane.local_policy import FILE, read_rules
 
     folder = Home.from_environment().location_dir(name)

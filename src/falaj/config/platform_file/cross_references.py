@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from falaj.config.errors import Issue, nearest
-from falaj.config.platform_spec import PlatformSpec
+from falaj.config.placement import nearest_rules
+from falaj.config.platform_spec import EnvironmentSpec, PlacementSpec, PlatformSpec
 from falaj.config.yaml_reader import Document, Path
 
 
@@ -27,10 +28,23 @@ def reference_issues(spec: PlatformSpec, document: Document) -> list[Issue]:
 def _location_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
     for name, environment in spec.environments.items():
         path: Path = ("environments", name, "locations")
+        if environment.placement is not None:
+            yield from _placement_issues(spec, environment, environment.placement, document)
+            continue
         yield from _unknown(document, path, environment.locations, spec.locations, "location")
         twice = {each for each in environment.locations if environment.locations.count(each) > 1}
         if twice:
             yield document.issue(path, f"`{min(twice)}` is named twice", "each location once")
+
+
+def _placement_issues(
+    spec: PlatformSpec, environment: EnvironmentSpec, placement: PlacementSpec, document: Document
+) -> Iterator[Issue]:
+    if len(environment.locations) < placement.at_least:
+        count = f"{len(environment.locations)} of {len(spec.locations)} locations fit"
+        nearest_unmet = "; ".join(nearest_rules(placement, spec.locations.values()))
+        expected = f"at least {placement.at_least}" + (f" (nearest is {nearest_unmet})" if nearest_unmet else "")
+        yield document.issue(("environments", environment.name, "placement"), count, expected)
 
 
 def _rank_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from falaj.config.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem, text_like
+from falaj.config.placement import fitting
 from falaj.config.platform_file.connections import Connection
 from falaj.config.platform_file.fields import (
     DAYS,
@@ -34,6 +35,7 @@ from falaj.config.platform_spec import (
     FreezeSpec,
     LocationKind,
     LocationSpec,
+    PlacementSpec,
     PlatformSpec,
     Runtime,
     StandardChangeSpec,
@@ -96,6 +98,23 @@ class Window(Strict):
         return WindowSpec(days, minute_of(self.from_), minute_of(self.to))
 
 
+class Placement(Strict):
+    """Which locations an environment takes, instead of a list: each release gets those where its data may be."""
+
+    jurisdiction: list[Origin] = Field(
+        default=[], description="Laws under which it may be; `AE` also takes `AE-DU`. Any by default."
+    )
+    kind: list[LocationKind] = Field(default=[], description="Sorts of places; any by default.")
+    latency_class: list[Name] = Field(default=[], description="How near to its callers; any by default.")
+    at_least: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="A release that may be at fewer locations is refused."
+    )
+
+    def to_spec(self) -> PlacementSpec:
+        """The placement as other rooms consume it."""
+        return PlacementSpec(tuple(self.jurisdiction), tuple(self.kind), tuple(self.latency_class), self.at_least)
+
+
 class EnvironmentSettings(Strict):
     """An environment; releases pass them in the order of their ranks."""
 
@@ -103,6 +122,9 @@ class EnvironmentSettings(Strict):
         ge=0, le=99, description="Place in the order. Runs deploy to 0; a release goes from one to the next."
     )
     locations: list[ModelName] = Field(default=["local"], min_length=1, description="Where its endpoints run.")
+    placement: Placement | None = Field(
+        default=None, description="Constraints that choose the locations, instead of `locations`."
+    )
     approvals: Approvals = Field(default=Approvals(), description="How many people approve a change.")
     windows: list[Window] = Field(
         default=[], description="Hours in which changes are deployed; at any time by default."
@@ -149,7 +171,15 @@ class EnvironmentSettings(Strict):
         description="How long a candidate is live at one location before the next one begins.",
     )
 
-    def to_spec(self, name: str, timezone: str, place: int, count: int) -> EnvironmentSpec:
+    @model_validator(mode="after")
+    def _placed_once(self) -> Self:
+        if self.placement is not None and "locations" in self.model_fields_set:
+            raise problem("both name where it runs", "either `locations` or `placement`")
+        return self
+
+    def to_spec(
+        self, name: str, timezone: str, place: int, count: int, locations: Mapping[str, LocationSpec]
+    ) -> EnvironmentSpec:
         """The environment as other rooms consume it.
 
         Args:
@@ -157,12 +187,14 @@ class EnvironmentSettings(Strict):
             timezone: The platform's zone, where it has none of its own.
             place: Its place, counted from 0 at the bottom.
             count: How many there are.
+            locations: All of the platform, for its placement.
         """
         zone = self.timezone or timezone
+        placement = None if self.placement is None else self.placement.to_spec()
         return EnvironmentSpec(
             name=name,
             rank=self.rank,
-            locations=tuple(self.locations),
+            locations=tuple(self.locations) if placement is None else fitting(placement, locations),
             approvals=self.approvals.to_spec(place, count),
             freeze=tuple(freeze.to_spec(zone) for freeze in self.freeze),
             windows=tuple(window.to_spec() for window in self.windows),
@@ -176,6 +208,7 @@ class EnvironmentSettings(Strict):
             require_pinned_exam=self.require_pinned_exam,
             require_computed_metric=self.require_computed_metric,
             require_library_code=self.require_library_code,
+            placement=placement,
         )
 
 
@@ -345,10 +378,10 @@ class PlatformDocument(Strict):
             policies: The texts of the policies by name.
         """
         default = PlatformSpec.default()
-        located = {name: each.to_spec(name) for name, each in (self.locations or {}).items()}
+        locations = {name: each.to_spec(name) for name, each in (self.locations or {}).items()} or default.locations
         return PlatformSpec(
-            environments=self._environments() or default.environments,
-            locations=located or default.locations,
+            environments=self._environments(locations) or default.environments,
+            locations=locations,
             roles=tuple(binding.to_spec() for binding in self.roles),
             policy_packs=self.policy_packs.names(),
             pack_settings=self.policy_packs.settings(),
@@ -365,10 +398,11 @@ class PlatformDocument(Strict):
             server_listen=None if self.listen.server is None else self.listen.server.to_spec(),
         )
 
-    def _environments(self) -> dict[str, EnvironmentSpec]:
+    def _environments(self, locations: Mapping[str, LocationSpec]) -> dict[str, EnvironmentSpec]:
         ordered = sorted((self.environments or {}).items(), key=lambda item: item[1].rank)
         return {
-            name: each.to_spec(name, self.timezone, place, len(ordered)) for place, (name, each) in enumerate(ordered)
+            name: each.to_spec(name, self.timezone, place, len(ordered), locations)
+            for place, (name, each) in enumerate(ordered)
         }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from falaj.control import compliance
 from falaj.control.changes.context import ChangeContext
+from falaj.control.changes.placement import locations_for, pinned_origins
 from falaj.control.changes.privacy import place_of, privacy_facts, subject_of
 from falaj.control.changes.requirements import shortfalls
 from falaj.control.changes.risk import ReleaseSources, RiskFactors, risk_of
@@ -38,7 +39,6 @@ from falaj.supply_chain.attestations import (
     gates_digest,
     verify_release,
 )
-from falaj.supply_chain.attestations.admission import PINNED
 from falaj.supply_chain.attestations.people import addresses_of
 from falaj.trust.policy import ChangeFacts, VerifiedApproval, count_holders
 
@@ -140,7 +140,7 @@ def risk_for(turn: ChangeContext, release: ReleaseRow, environment: str, evidenc
         evidence.risk,
         {item.classification for item in evidence.datasets},
         environment_spec.rank,
-        len(environment_spec.locations),
+        len(locations_for(turn.spec, environment_spec, evidence.datasets)),
         _sources(evidence_for(turn, served)) if served else None,
         _sources(evidence),
     )
@@ -153,9 +153,18 @@ def _sources(evidence: ReleaseEvidence) -> ReleaseSources:
 
 def serving(turn: ChangeContext, model: str, environment: str) -> ReleaseRow | None:
     """The release that an environment is to serve now, or None."""
-    query = select(EndpointRow).where(EndpointRow.model == model, EndpointRow.environment == environment)
-    rows = [row for row in turn.session.scalars(query) if not row.plan.get("withdrawn")]
+    rows = _serving_rows(turn, model, environment)
     return turn.session.get(ReleaseRow, (model, rows[0].release)) if rows else None
+
+
+def serving_locations(turn: ChangeContext, model: str, environment: str) -> list[str]:
+    """Where an environment is to serve a model now."""
+    return sorted(row.location for row in _serving_rows(turn, model, environment))
+
+
+def _serving_rows(turn: ChangeContext, model: str, environment: str) -> list[EndpointRow]:
+    query = select(EndpointRow).where(EndpointRow.model == model, EndpointRow.environment == environment)
+    return [row for row in turn.session.scalars(query) if not row.plan.get("withdrawn")]
 
 
 def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> ChangeFacts:
@@ -174,7 +183,7 @@ def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> C
     authors = evidence.authors | _authors_before(turn, release, row.environment)
     barred = {row.requester, *authors, *_accounts_of(turn, authors)}
     holders = count_holders((VerifiedApproval(each.approver, each.key_id) for each in counted), barred)
-    place = place_of(turn, row.environment, quorum, frozenset(each.approver for each in counted))
+    place = place_of(turn, row.environment, evidence.datasets, quorum, frozenset(each.approver for each in counted))
     law = privacy_facts(turn, subject_of(release.model, evidence.risk, evidence.datasets, evidence.trained), place)
     short = [*shortfalls(environment_spec, evidence.results, evidence.code)]
     officer_approved = renewal or law is None or law.officer_approved
@@ -193,6 +202,14 @@ def facts_of(turn: ChangeContext, row: ChangeRow, *, renewal: bool = False) -> C
         authors=authors, approvers=frozenset(each.approver for each in approvals),
         approval_keys=frozenset(each.key_id for each in approvals), privacy=law,
     )  # fmt: skip
+
+
+def placed_at(turn: ChangeContext, release: ReleaseRow, environment: str) -> tuple[str, ...]:
+    """The locations of an environment that a release goes to, the first one first."""
+    environment_spec = turn.environment(environment)
+    if environment_spec.placement is None:
+        return environment_spec.locations
+    return locations_for(turn.spec, environment_spec, evidence_for(turn, release).datasets)
 
 
 def passed_below(turn: ChangeContext, release: ReleaseRow, environment: str) -> bool:
@@ -223,10 +240,10 @@ def _changes_below(
 
 
 def residency_allowed(turn: ChangeContext, evidence: ReleaseEvidence, environment: str) -> bool:
-    """Whether the data in a release may be in every location of an environment."""
-    jurisdictions = {turn.spec.locations[name].jurisdiction for name in turn.environment(environment).locations}
-    origins = {item.origin for item in evidence.datasets if item.classification in PINNED}
-    return all(origin == jurisdiction for origin in origins for jurisdiction in jurisdictions)
+    """Whether the data in a release may be in every location that it would get in an environment."""
+    locations = locations_for(turn.spec, turn.environment(environment), evidence.datasets)
+    jurisdictions = {turn.spec.locations[name].jurisdiction for name in locations}
+    return bool(locations) and all(pinned_origins(evidence.datasets) <= {each} for each in jurisdictions)
 
 
 def _still_counts(turn: ChangeContext, approval: ApprovalRow) -> bool:

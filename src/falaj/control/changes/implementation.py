@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from falaj.control.changes.assessment import arriving_below, facts_of, passed_below
+from falaj.control.changes.assessment import arriving_below, facts_of, passed_below, placed_at
 from falaj.control.changes.change_record import record_of
 from falaj.control.changes.context import CONTROLLER, ChangeContext
 from falaj.control.changes.request import context, resource_of
@@ -91,7 +91,8 @@ def _deployed(turn: ChangeContext, row: ChangeRow, granted: str) -> list[str]:
     """Start the deployments: location after location where the candidate is judged, else all at once."""
     release, environment = turn.release(row), turn.environment(row.environment)
     kind, options = strategy_for(row, release, environment)
-    options = _of_each_location(options, len(environment.locations))
+    locations = placed_at(turn, release, row.environment)
+    options = _of_each_location(options, len(locations))
     grant, waves = DeploymentPermit(granted, row.id, kind, options), kind != RolloutStrategy.RECREATE
     return [
         deploy(
@@ -103,7 +104,7 @@ def _deployed(turn: ChangeContext, row: ChangeRow, granted: str) -> list[str]:
             turn.now,
             waits=waves and place > 0,
         )
-        for place, location in enumerate(environment.locations)
+        for place, location in enumerate(locations)
     ]
 
 
@@ -131,7 +132,7 @@ def admit(turn: ChangeContext, row: ChangeRow, facts: ChangeFacts, locations: Se
         turn: The transaction.
         row: The change.
         facts: What is the case now.
-        locations: Which ones; all of the environment by default.
+        locations: Which ones; all that the release is for by default.
 
     Raises:
         ForbiddenError: Policy does not permit it.
@@ -140,7 +141,7 @@ def admit(turn: ChangeContext, row: ChangeRow, facts: ChangeFacts, locations: Se
     signed_facts = SignedFacts(row.id, row.kind, row.digest, row.environment, facts.rank, signer.key_id)
     quorum = quorum_of(turn, row, renewal=facts.renewal)
     require(turn.session, CONTROLLER, Action.ADMIT, resource_of(row), {**context(turn, facts), "signed": signed_facts})
-    for location in locations if locations is not None else turn.environment(row.environment).locations:
+    for location in locations if locations is not None else placed_at(turn, turn.release(row), row.environment):
         admission = _admission(turn, row, facts.rank, location, quorum)
         envelope = sign_statement(admission.statement(), signer)
         turn.session.add(

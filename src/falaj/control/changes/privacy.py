@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from falaj.control import compliance
 from falaj.control.changes.context import ChangeContext
+from falaj.control.changes.placement import locations_for
 from falaj.supply_chain.attestations import Dataset, Train
 from falaj.trust.policy import PrivacyFacts
 
@@ -23,11 +24,12 @@ def subject_of(model: str, risk: str, datasets: Iterable[Dataset], trained: Trai
 
 
 def place_of(
-    turn: ChangeContext, environment: str, quorum: int = 0, approvers: frozenset[str] = frozenset()
+    turn: ChangeContext, environment: str, datasets: Sequence[Dataset], quorum: int, approvers: frozenset[str]
 ) -> compliance.DeploymentEnvironment:
-    """An environment as the rules look at it."""
+    """An environment as the rules look at it: with the locations that a release of this data gets there."""
     environment_spec = turn.environment(environment)
-    jurisdictions = frozenset(turn.spec.locations[name].jurisdiction for name in environment_spec.locations)
+    locations = locations_for(turn.spec, environment_spec, datasets)
+    jurisdictions = frozenset(turn.spec.locations[name].jurisdiction for name in locations)
     return compliance.DeploymentEnvironment(
         environment_spec.name, environment_spec.rank, jurisdictions, quorum, approvers
     )

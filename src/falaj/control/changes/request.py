@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from falaj.control.changes.assessment import as_details, evidence_for, facts_of, risk_for, serving
+from falaj.control.changes.assessment import (
+    as_details,
+    evidence_for,
+    facts_of,
+    risk_for,
+    serving,
+    serving_locations,
+)
 from falaj.control.changes.change_record import record_of
 from falaj.control.changes.context import ChangeContext
+from falaj.control.changes.placement import placements
 from falaj.control.changes.requirements import shortfalls
 from falaj.control.changes.signed_requests import sign_request
 from falaj.control.changes.states import OPEN, ChangeState
@@ -55,13 +63,15 @@ def request(turn: ChangeContext, principal: Principal, change_request: ChangeReq
         UsageError: The wish makes no sense (`change.kind`, `change.reason`, `change.no-template`).
         NotFoundError: There is no such release or environment.
         ConflictError: It serves there already, or the same was asked for before (`change.open`); it was made without a
-            lockfile (`change.no-lockfile`), or its evidence is not what the environment asks for (`change.evidence`).
+            lockfile (`change.no-lockfile`), its evidence is not what the environment asks for (`change.evidence`), or
+            it may be at too few locations (`change.placement`).
         ForbiddenError: Policy does not permit it; the reason names the rule.
     """
     release = find(turn.session, change_request.release)
     _check(turn, change_request, release)
     _require_lockfile(turn, change_request, release)
     _require_evidence(turn, change_request, release)
+    _require_placement(turn, change_request, release)
     row = _new_change(turn, principal, change_request, release)
     turn.session.add(row)
     turn.session.flush()
@@ -145,6 +155,28 @@ def _require_evidence(turn: ChangeContext, change_request: ChangeRequest, releas
             hint=hint,
             code="change.evidence",
         )
+
+
+def _require_placement(turn: ChangeContext, change_request: ChangeRequest, release: ReleaseRow) -> None:
+    """Refuse a release for which constraints leave too few locations, or not those that serve the one before it."""
+    environment = turn.environment(change_request.environment)
+    if environment.placement is None:
+        return
+    each_place = placements(turn.spec, environment, evidence_for(turn, release).datasets)
+    rules = {each.location: each.rule for each in each_place if not each.placed}
+    left_out = [each for each in serving_locations(turn, release.model, environment.name) if each in rules]
+    count = len(each_place) - len(rules)
+    if count >= environment.placement.at_least and not left_out:
+        return
+    what = f"fits {count} locations of {environment.name}, which asks for {environment.placement.at_least}"
+    hint = f"falaj location explain {change_request.release}; platform.yaml says what `placement` asks for"
+    if left_out:
+        what = f"may not be at {', '.join(left_out)}, which serves the release before it"
+        hint = "a release without that data can follow; `falaj release revoke` ends the one before it everywhere"
+    kept_out = "; ".join(f"{location}: {rule}" for location, rule in rules.items())
+    raise ConflictError(
+        f"{change_request.release} {what} ({kept_out})", where=environment.name, hint=hint, code="change.placement"
+    )
 
 
 def _require_lockfile(turn: ChangeContext, change_request: ChangeRequest, release: ReleaseRow) -> None:

@@ -158,7 +158,9 @@ def _environment_loosens(setting: str, kind: Kind, before: Any, after: Any) -> b
         return bool(before) and not after
     if setting == "locations":
         return not set(after or ()) <= set(before or ())
-    return (setting in {"windows", "rollout"} and kind != "added") or (setting == "rank" and kind == "changed")
+    return (setting in {"windows", "rollout", "placement"} and kind != "added") or (
+        setting == "rank" and kind == "changed"
+    )
 
 
 def _location_loosens(setting: str, kind: Kind, before: Any, after: Any) -> bool:

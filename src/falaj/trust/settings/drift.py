@@ -143,12 +143,15 @@ def _misplaced(spec: PlatformSpec, endpoints: Iterable[EndpointRow]) -> Iterator
 
 
 def _missing(spec: PlatformSpec, endpoints: Sequence[EndpointRow]) -> Iterator[ConfigurationDrift]:
-    """Locations of an environment that do not have an endpoint which its other locations have."""
+    """Locations of an environment that do not have an endpoint which its other locations have.
+
+    Where constraints place releases, a location can lack one by right: `falaj location explain` says of each.
+    """
     served = {(row.environment, row.model) for row in endpoints}
     endpoint_places = {(row.environment, row.model, row.location) for row in endpoints}
     for environment, model in sorted(served):
-        locations = spec.environments[environment].locations if environment in spec.environments else ()
-        for location in locations:
+        listed = spec.environments.get(environment)
+        for location in listed.locations if listed is not None and listed.placement is None else ():
             if (environment, model, location) not in endpoint_places:
                 yield ConfigurationDrift(
                     "endpoint", f"{environment}/{model}@{location}", "other locations have it, this one not"
