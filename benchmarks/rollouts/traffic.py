@@ -268,7 +268,7 @@ def ask_on(
     due = time.monotonic()
     while not end.is_set():
         due = max(due + pause_s, time.monotonic())
-        time.sleep(due - time.monotonic() if pause_s and due > time.monotonic() else 0)
+        time.sleep(max(0.0, due - time.monotonic()) if pause_s else 0)
         headers = {"content-type": "application/json", "x-unit": f"{number}-{counts.total() % 100}"}
         try:
             model = models[counts.total() % len(models)]
