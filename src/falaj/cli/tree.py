@@ -122,6 +122,7 @@ COMMANDS = {
     "release artifact copy": "artifacts:copy",
     "release image build": "images:build",
     "release image push": "images:push",
+    "release image manifest": "images:manifest",
     "release gate list": "gates:list_gates",
     "release gate accept": "gates:accept",
     "release gate reject": "gates:reject",

@@ -34,7 +34,7 @@ from falaj.build.images import (
 from falaj.build.images.credentials import RegistryUser
 from falaj.build.images.documents import INDEX, MANIFEST, Index, Manifest, decode, encode
 from falaj.build.images.referrers import attach, attached, fallback_tag
-from falaj.core.errors import NotFoundError, UsageError
+from falaj.core.errors import FalajError, NotFoundError, UsageError
 from falaj.supply_chain.artifacts.digest import digest_of
 from falaj.supply_chain.attestations import tree_digest
 from tests.build.images.conftest import StoredRelease, store_release
@@ -315,6 +315,27 @@ def test_an_unsigned_image_is_a_problem_where_a_signature_is_asked_for(
         assert [p.code for p in verify_image(registry, release.keys, public).problems] == ["image.unsigned"]
         push_signature(registry, Descriptor(MANIFEST, digest, 0), key)
         assert verify_image(registry, release.keys, public).problems == ()
+
+
+def test_the_image_of_a_manifest_is_of_the_release_and_answers(
+    release: StoredRelease, registry_server: RegistryServer, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from falaj.build.images import require_image_of
+
+    reference = registry_server.reference("manifest/delay:1")
+    pushed = push(release, tmp_path / "image", reference)
+    claim = release.content.release
+    trials = {
+        "image.without-digest": (reference, claim),
+        "image.other-release": (pushed.reference, replace(claim, digest="sha256:" + "9" * 64)),
+        "image.not-serving": (pushed.reference, claim),
+    }
+    for code, (name, named) in trials.items():
+        with at(name) as registry, pytest.raises(FalajError) as caught:
+            require_image_of(registry, named)
+        assert caught.value.code == code
 
 
 def test_a_registry_that_lies_is_not_believed(

@@ -25,6 +25,7 @@ from falaj.build.images import (
     parse_reference,
     push_image,
     read_base,
+    require_image_of,
     verify_image,
 )
 from falaj.build.images.documents import Config, Manifest
@@ -123,6 +124,9 @@ def test_a_container_answers_and_a_new_model_moves_one_layer(
     second, moved = build(other, base, tmp_path / "second")
     assert len({each.digest for each in second.read(moved, Manifest).layers} - layers) == 2  # model and evidence
     registry.close()
+    named = Registry(parse_reference(pushed.reference))
+    require_image_of(named, release.content.release)
+    named.close()
     bill = json.loads(Path(root, "evidence", "sbom.cdx.json").read_bytes())
     names = {each["name"] for each in bill["components"]}
     assert names >= {"falaj", "onnxruntime", "granian", "lightgbm", base.partition("@")[0]}

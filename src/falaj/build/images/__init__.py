@@ -6,6 +6,7 @@ the image in a registry, each envelope of its own.
 """
 
 from falaj.build.images.base import BaseImage, read_base
+from falaj.build.images.cluster_manifests import ClusterSettings, knative, kserve, require_image_of
 from falaj.build.images.content import ReleaseContent
 from falaj.build.images.documents import Descriptor
 from falaj.build.images.errors import ImageError, RegistryError, TagExistsError
@@ -20,6 +21,7 @@ from falaj.build.images.verification import ImageVerification, verify_image
 
 __all__ = [
     "BaseImage",
+    "ClusterSettings",
     "Descriptor",
     "ImageError",
     "ImageKey",
@@ -34,12 +36,15 @@ __all__ = [
     "ServingEnvironment",
     "TagExistsError",
     "build_image",
+    "knative",
+    "kserve",
     "open_registry",
     "parse_reference",
     "push_image",
     "read_base",
     "read_key",
     "read_public_key",
+    "require_image_of",
     "verify_image",
     "write_archive",
 ]

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+import yaml
 
 from falaj.build import images
 from falaj.cli.bundles import trusted
@@ -78,6 +79,33 @@ def push(
         emit_json(pushed)
     else:
         emit(f"pushed {pushed.reference}: {pushed.uploaded} blobs were new, {pushed.referrers} referrers, signed")
+
+
+def manifest(
+    name: NameArgument,
+    image: Annotated[str, typer.Argument(help="The serving image of the release: HOST/REPOSITORY@sha256:...")],
+    kserve: Annotated[bool, typer.Option("--kserve", help="An InferenceService.")] = False,
+    knative: Annotated[bool, typer.Option("--knative", help="A Service of Knative.")] = False,
+    least: Annotated[int, typer.Option("--min", help="Fewest replicas; 0 lets it sleep.")] = 1,
+    most: Annotated[int, typer.Option("--max", help="Most replicas.")] = 1,
+    cpu: Annotated[str, typer.Option(help="Processors of a replica.")] = "1",
+    memory: Annotated[str, typer.Option(help="Memory of a replica.")] = "512Mi",
+    json: JsonOption = False,
+) -> None:
+    """Print the one object that serves a release with KServe or Knative, for `kubectl apply -f -`.
+
+    The image is looked at in its registry: it must be of this release, and answer by itself.
+    """
+    if kserve == knative:
+        raise UsageError("for which system?", hint="pass --kserve or --knative", code="image.no-system")
+    settings = images.ClusterSettings(least, most, cpu, memory).require()
+    release = open_client().release(name)
+    claim = attestations.BundledRelease(release.model, release.number, release.digest, release.run_id, release.commit)
+    registry = images.open_registry(image)
+    images.require_image_of(registry, claim)
+    reference = registry.reference.at(registry.reference.digest)
+    document = (images.kserve if kserve else images.knative)(claim, reference, settings)
+    emit_json(document) if json else emit(yaml.safe_dump(document, sort_keys=False).rstrip(), wrap=False)
 
 
 def _content(name: str) -> images.ReleaseContent:
