@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install demo ui test test-all lint types contracts tools unit integration e2e figures docs release clean
 
 # Areas with long tests of their own (tests/areas.py).
-AREAS := models locations durability lifecycle ui clusters integrations
+AREAS := models locations durability lifecycle ui clusters integrations engines
 LONG := $(shell echo $(AREAS) | sed 's/ / or /g')
 
 help:  ## this list

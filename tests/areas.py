@@ -14,6 +14,7 @@ AREAS = {
     "ui": ("ui", "api", "schemas"),
     "clusters": ("build/images", "dataplane/runtimes"),
     "integrations": ("integrations", "build/pipeline", "config/platform_file", "trust/secrets"),
+    "engines": ("build/pipeline", "control/executors", "control/step_worker", "control/runs"),
 }
 """Rooms of `src/falaj` that the long tests of an area go through."""
 EVERYTHING = ("pyproject.toml", "uv.lock", "Makefile", "tests/conftest.py", "tests/e2e/", "examples/")

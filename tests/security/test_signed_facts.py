@@ -72,7 +72,9 @@ SAMPLES: list[Callable[[], Any]] = [
         challenge=False, expires_at=LATER,
     ),
     lambda: ReleaseWithdrawalRow(model="delay", number=1, state="revoked", at=NOW, decided_by=ANA),
-    lambda: EnrolmentRow(id="e1", location="dubai", digest="0" * 64, created_at=NOW, created_by=ANA, expires_at=LATER),
+    lambda: EnrolmentRow(
+        id="e1", part="agent", location="dubai", digest="0" * 64, created_at=NOW, created_by=ANA, expires_at=LATER
+    ),
     lambda: CertificateRow(serial="c1", enrolment="e0", issued_at=NOW, expires_at=LATER),
     lambda: FederatedSubjectRow(issuer="https://idp", subject="1", account=ANA, first_at=NOW),
     lambda: LoginRow(
@@ -120,7 +122,8 @@ def standing(database: Database) -> Database:
             session.add(ProjectRow(name=name, repository="/r", branch="main", created_at=NOW))
         session.add(
             EnrolmentRow(
-                id="e0", location="dubai", digest="0" * 64, created_at=NOW, created_by=ANA, expires_at=LATER
+                id="e0", part="agent", location="dubai", digest="0" * 64, created_at=NOW, created_by=ANA,
+                expires_at=LATER,
             )
         )  # fmt: skip
     return database

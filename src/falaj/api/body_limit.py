@@ -18,6 +18,7 @@ from falaj.api.authentication import UnauthenticatedError, authenticate
 from falaj.api.problems import problem, problem_of
 from falaj.core.errors import FalajError, UnavailableError
 from falaj.core.ids import parse_number
+from falaj.core.principal import Principal
 from falaj.integrations.git import carries_signature
 from falaj.storage import Database, ProjectRow
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PUBLIC_BYTES = 64 * 1024
 MOST_BYTES = 32 * 1024 * 1024
+MOST_OBJECT_BYTES = 64 * 1024 * 1024 * 1024
+"""Of an object of a step's output, which is written to a disk as it comes."""
 MOST_SIGNED_AT_ONCE = 8
 """How many large bodies may lie in memory before their signatures are checked."""
 
@@ -89,8 +92,9 @@ class _Budget:
             HTTPException: 413, or 401 where it would need a token that is valid.
             SignedBodiesBusyError: As many large signed bodies arrive as may.
         """
-        if size > MOST_BYTES:
-            raise HTTPException(413, f"the body has more than {MOST_BYTES} bytes")
+        most = MOST_OBJECT_BYTES if _is_object(self._scope["path"]) else MOST_BYTES
+        if size > most:
+            raise HTTPException(413, f"the body has more than {most} bytes")
         if size > PUBLIC_BYTES and not self._proved:
             await self._prove()
             self._proved = True
@@ -101,11 +105,17 @@ class _Budget:
             await self._prove_sender(request, *sender)
             return
         try:
-            await run_in_threadpool(authenticate, request, request.app.state.platform)
+            principal = await run_in_threadpool(authenticate, request, request.app.state.platform)
+            self._require_machine(principal)
         except UnauthenticatedError as error:
             if "authorization" in request.headers:
                 raise HTTPException(401, error.message) from error
             raise HTTPException(413, f"the body has more than {PUBLIC_BYTES} bytes, and nobody's token") from error
+
+    def _require_machine(self, principal: Principal) -> None:
+        """Of large objects whoever is no machine of an executor sends none."""
+        if _is_object(self._scope["path"]) and not principal.id.startswith("workload:executor/"):
+            raise HTTPException(413, "objects of outputs are sent by machines of executors")
 
     async def _prove_sender(self, request: Request, vendor: str, project: str) -> None:
         offered = carries_signature(vendor or "github", request.headers) or (
@@ -131,6 +141,10 @@ def _signed_route(path: str) -> tuple[str, str] | None:
         case ["", "api", "v1", "projects", project, "events"]:
             return "", project
     return None
+
+
+def _is_object(path: str) -> bool:
+    return path.startswith("/api/v1/step-orders/") and "/objects/" in path
 
 
 def _has_secret(database: Database, project: str) -> bool:

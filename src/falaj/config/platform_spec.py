@@ -24,6 +24,11 @@ LocationKind = Literal["on-prem", "cloud", "edge"]
 Runtime = Literal["process"]
 """What starts model servers: what a platform file may name is what works."""
 
+ExecutorKind = Literal["worker"]
+"""What carries out steps elsewhere: what a platform file may name is what works."""
+OWN_EXECUTOR = "local"
+"""The machine of who conducts a run."""
+
 _DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 DEFAULT_REVIEW_WITHIN_S = 86_400.0
@@ -172,6 +177,23 @@ class LocationSpec:
 
 
 @dataclass(frozen=True)
+class ExecutorSpec:
+    """Where steps of runs are carried out, besides the machine of who conducts the run.
+
+    Attributes:
+        name: Its name, which steps may name.
+        kind: What starts their processes: `worker` is machines elsewhere that ask for steps.
+        jurisdiction: ISO 3166 code of the law that holds there.
+        default: Whether steps go there that name no executor.
+    """
+
+    name: str
+    kind: ExecutorKind = "worker"
+    jurisdiction: str = "AE"
+    default: bool = False
+
+
+@dataclass(frozen=True)
 class BindingSpec:
     """A role, who has it, and where. Exactly one of `group` and `user` is set; at most one of the scopes.
 
@@ -227,6 +249,7 @@ class PlatformSpec(JsonRecord):
         connections: Other systems that data is read from, by name.
         private_egress: Hosts and networks that the platform connects to although they are not public.
         server_listen: Where the API is reached from other machines; None where it is not.
+        executors: Where steps run besides the machine of who conducts a run, by name.
     """
 
     environments: Mapping[str, EnvironmentSpec]
@@ -242,6 +265,7 @@ class PlatformSpec(JsonRecord):
     connections: Mapping[str, ConnectionSpec] = field(default_factory=dict)
     private_egress: tuple[str, ...] = ()
     server_listen: ListenSpec | None = None
+    executors: Mapping[str, ExecutorSpec] = field(default_factory=dict)
 
     @classmethod
     def default(cls) -> PlatformSpec:
@@ -257,6 +281,11 @@ class PlatformSpec(JsonRecord):
     def ordered_environments(self) -> tuple[EnvironmentSpec, ...]:
         """The environments from the lowest environment to the highest."""
         return tuple(sorted(self.environments.values(), key=lambda each: each.rank))
+
+    @property
+    def default_executor(self) -> str:
+        """Where steps run that name no executor."""
+        return next((name for name, each in self.executors.items() if each.default), OWN_EXECUTOR)
 
     def below(self, environment: str) -> EnvironmentSpec | None:
         """The environment that a release must have passed before this one; None for the lowest.

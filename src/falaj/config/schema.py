@@ -186,6 +186,16 @@ class Step(Strict):
         "`falaj project secret set` and are in no log, result or evidence.",
     )
     network: bool = Field(default=False, description="`true` lets the step reach the network; others reach nobody.")
+    executor: ModelName | None = Field(
+        default=None,
+        description="Where the step runs: `local` for the machine of the control plane, or an executor of "
+        "platform.yaml. By default where the platform says. `falaj run` in a checkout runs every step where it is.",
+    )
+    queue_timeout: Duration | None = Field(
+        default=None,
+        description="The step fails when no machine of its executor has taken it up after this time; `local` takes it "
+        "up when cores and memory are free, whenever that is.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -243,6 +253,8 @@ class Step(Strict):
             secrets=tuple(self.secrets),
             network=self.network,
             select=self.select,
+            executor=self.executor or "",
+            queue_timeout_s=self.queue_timeout,
         )
 
 

@@ -93,6 +93,8 @@ class StepSpec:
         secrets: Names of secrets, which the step finds in its environment variables.
         network: Whether the step reaches the network of the machine that it runs on.
         select: By which metric one cell of the matrix goes on; None where all do.
+        executor: Where it runs; empty for where the platform lets steps run.
+        queue_timeout_s: Seconds that it may wait for an executor elsewhere; None is no limit.
     """
 
     name: str
@@ -116,6 +118,8 @@ class StepSpec:
     secrets: tuple[str, ...] = ()
     network: bool = False
     select: SelectSpec | None = None
+    executor: str = ""
+    queue_timeout_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from falaj.core.home import Home
 from falaj.schemas import api
 from falaj.sdk.credentials import token_for
+from falaj.sdk.executors import ExecutorCalls
 from falaj.sdk.http import Transport
 from falaj.sdk.notebook import Listing, RunComparison
 
@@ -217,6 +218,11 @@ class Client:
         from falaj.sdk.callers import CallerCalls
 
         return CallerCalls(self._transport)
+
+    @cached_property
+    def executors(self) -> ExecutorCalls:
+        """Where steps run, and the machines that carry them out."""
+        return ExecutorCalls(self._transport)
 
     @cached_property
     def locations(self) -> LocationCalls:

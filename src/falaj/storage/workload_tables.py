@@ -10,9 +10,11 @@ from falaj.storage.tables import Base
 
 
 class EnrolmentRow(SealedRow, Base):
-    """An agent's way in: invited with a token (`digest` is its SHA-256), in since `used_at`, out since `ended_at`.
+    """A workload's way in: invited with a token (`digest` is its SHA-256), in since `used_at`, out since `ended_at`.
 
-    `key_digest` is the SHA-256 of the public key that was certified last. Of one location at most one is in.
+    `part` says what it is, as its certificates do: `location` is the location of an agent, or the name of a machine of
+    an executor, `EXECUTOR.ID`. `key_digest` is the SHA-256 of the public key that was certified last. Of one location
+    at most one is in.
     """
 
     __tablename__ = "workload_enrolments"
@@ -22,6 +24,7 @@ class EnrolmentRow(SealedRow, Base):
         Index("workload_enrolments_by_key", "key_digest"),
     )
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    part: Mapped[str] = mapped_column(String(20))
     location: Mapped[str] = mapped_column(String(100))
     digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[float]

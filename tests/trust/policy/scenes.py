@@ -89,6 +89,9 @@ STEER = Scene(MARIAM, Action.STEER_ROLLOUT, PROD, (Binding(Role.ML_ENGINEER),), 
 GATE = Scene(MARIAM, Action.DECIDE_GATE, Resource("gate", "r1", project="flights"), RELEASE_MANAGER)
 RUN = Scene(MARIAM, Action.RUN, Resource("project", "flights", project="flights"), (Binding(Role.DATA_SCIENTIST),))
 SERVE = Scene(AGENT, Action.SERVE, Resource("location", "dubai"))
+EXECUTE = Scene(
+    replace(AGENT, id="workload:executor/gpu.1", location=None), Action.EXECUTE, Resource("tenant", "default")
+)
 ACCOUNTS = Scene(MARIAM, Action.MANAGE_ACCOUNTS, TENANT, (Binding(Role.ADMIN),))
 RENEW = ADMIT.but(change={"state": "done", "renewal": True, "expires_at": NOW - 1, "frozen": True})
 
@@ -104,6 +107,7 @@ GOOD = {
     "decide about a gate": GATE,
     "run": RUN,
     "serve": SERVE,
+    "execute": EXECUTE,
     "accounts": ACCOUNTS,
     "renew": RENEW,
     "emergency": ADMIT.but(change={"kind": "emergency"}, signed={"kind": "emergency"}),

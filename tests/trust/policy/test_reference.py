@@ -9,7 +9,7 @@ from falaj.trust.policy.self_test import failures, read_cases
 def test_the_page_names_every_policy_and_every_action_that_a_role_has() -> None:
     page = policy_reference_page()
     assert all(f"| `{name}` |" in page for name in built_in().rules)
-    nobody = {Action.ADMIT, Action.SERVE, Action.PUBLIC}
+    nobody = {Action.ADMIT, Action.SERVE, Action.EXECUTE, Action.PUBLIC}
     assert all(f"| `{action}` |" in page for action in set(Action) - nobody)
 
 

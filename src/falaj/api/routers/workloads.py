@@ -28,6 +28,8 @@ from falaj.trust.pki.errors import EnrolmentError
 router = APIRouter(tags=["locations"])
 
 LocationName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
+EnrolledName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}(\.[a-z0-9]{1,12})?$")]
+"""A location, or a machine of an executor: `EXECUTOR.ID`."""
 RequestText = Annotated[str, StringConstraints(max_length=8192)]
 
 _LOCATIONS = paged("location", {"location": (EnrolmentRow.location,)})
@@ -45,7 +47,7 @@ class EnrolmentRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     token: SecretStr = Field(max_length=200)
-    location: LocationName
+    location: EnrolledName
     request: RequestText
 
 

@@ -61,9 +61,24 @@ def load(store: ArtifactStore, fingerprint: str) -> CacheEntry | None:
     return None if lost else entry
 
 
-def save(store: ArtifactStore, fingerprint: str, entry: CacheEntry) -> None:
-    """Remember a result whose outputs are in the store already."""
-    store.set_ref(PREFIX + fingerprint, json.dumps(vars(entry), default=vars).encode())
+def save(store: ArtifactStore, fingerprint: str, entry: CacheEntry) -> CacheEntry:
+    """Remember a result whose outputs are in the store already; the one that was remembered first is the result.
+
+    Args:
+        store: Where it is remembered.
+        fingerprint: Of the step.
+        entry: Its result here.
+
+    Returns:
+        The result that counts: this one, or that of whoever ran the same step and was faster.
+    """
+    data = json.dumps(vars(entry), default=vars).encode()
+    if store.create_ref(PREFIX + fingerprint, data):
+        return entry
+    first = load(store, fingerprint)
+    if first is None:  # what is there cannot be read, or a part of it is gone
+        store.set_ref(PREFIX + fingerprint, data)
+    return first or entry
 
 
 def forget(store: ArtifactStore, fingerprint: str) -> None:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from falaj.build.pipeline.errors import StepError
-from falaj.build.pipeline.graph import ONLY_OUTPUT, StepNode
-from falaj.build.pipeline.jobs import Job
 from falaj.build.pipeline.runner.falaj_step.paths import keep_path
 from falaj.build.pipeline.runner.falaj_step.problem import Problem
+from falaj.build.pipeline.step_order import StepOrder
 
 
-def filled(command: tuple[str, ...], job: Job, inputs: list[list[Path]], folder: Path) -> Iterator[str]:
+def filled(command: tuple[str, ...], order: StepOrder, inputs: list[list[Path]], folder: Path) -> Iterator[str]:
     """The command with `{inputs.NAME}`, `{outputs.NAME}` and `{params.NAME}` replaced."""
-    values = {f"{{params.{name}}}": _text(value) for name, value in job.params.items()}
-    for entry, paths in zip(job.node.inputs, inputs, strict=True):
+    values = {f"{{params.{name}}}": _text(value) for name, value in order.params.items()}
+    for entry, paths in zip(order.inputs, inputs, strict=True):
         values[f"{{inputs.{entry.name}}}"] = " ".join(map(str, paths))
-    for name in job.node.step.outputs or (ONLY_OUTPUT,):
+    for name in order.outputs:
         values[f"{{outputs.{name}}}"] = str(folder / "outputs" / name)
     for argument in command:
         filled = argument
@@ -28,22 +27,22 @@ def filled(command: tuple[str, ...], job: Job, inputs: list[list[Path]], folder:
         yield filled
 
 
-def command_kinds(node: StepNode, folder: Path) -> dict[str, str]:
+def command_kinds(order: StepOrder, folder: Path) -> dict[str, str]:
     """Files that a command wrote, named like its outputs with any suffix, in the form of results."""
     kinds = {}
-    for name in node.step.outputs or (ONLY_OUTPUT,):
+    for name in order.outputs:
         output_files = sorted(each for each in (folder / "outputs").iterdir() if each.name == name or each.stem == name)
-        if not output_files and node.step.outputs:
+        if not output_files and order.named:
             raise StepError(
                 f"wrote nothing to its output `{name}`",
-                where=node.name,
+                where=order.node,
                 hint=f"pass {{outputs.{name}}} to the command",
                 code="step.wrong-output",
             )
         if output_files:
-            refuse_link(output_files[0], node.name)
+            refuse_link(output_files[0], order.node)
             written = output_files[0].rename(folder / f"written{output_files[0].suffix}")
-            kinds[name] = _log_tail(node, str(written), folder / "outputs" / name)
+            kinds[name] = _log_tail(order.node, str(written), folder / "outputs" / name)
     return kinds
 
 
@@ -62,8 +61,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _log_tail(node: StepNode, path: str, target: Path) -> str:
+def _log_tail(step: str, path: str, target: Path) -> str:
     try:
         return keep_path(path, str(target))
     except Problem as error:
-        raise StepError(str(error), where=node.name, hint=error.hint, code=error.code) from None
+        raise StepError(str(error), where=step, hint=error.hint, code=error.code) from None

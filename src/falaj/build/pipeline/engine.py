@@ -23,6 +23,7 @@ from falaj.build.pipeline import cache
 from falaj.build.pipeline.connections import ConnectionOpener, no_connections
 from falaj.build.pipeline.errors import StepError
 from falaj.build.pipeline.events import Emit
+from falaj.build.pipeline.executors import Placement, no_placement
 from falaj.build.pipeline.fingerprint_inputs import FingerprintInputs
 from falaj.build.pipeline.graph import NodeInput, StepNode, choose, expand
 from falaj.build.pipeline.input_cache import Materials
@@ -66,6 +67,7 @@ def execute(
     snapshots: Mapping[str, SourceSnapshot] = MappingProxyType({}),
     log_path: Callable[[str], Path] | None = None,
     connect: ConnectionOpener = no_connections,
+    placement: Placement = no_placement,
 ) -> PipelineResult:
     """Run every step of a project, or take its result from an earlier run.
 
@@ -89,6 +91,7 @@ def execute(
         snapshots: What is known to be read of sources, which are not looked at again.
         log_path: Where the log of a node is kept; in `run_dir` by default.
         connect: Gives the connections that sources name.
+        placement: Finds the executors of steps that do not run on this machine.
 
     Raises:
         PipelineError: The pipeline cannot be run as it is written, or a declared secret is missing.
@@ -114,6 +117,7 @@ def execute(
             dict(step_environment or {}),
             emit,
             log_path or partial(step_log, run_dir),
+            placement,
         ),
         params or {},
         cpus or float(len(os.sched_getaffinity(0))),
@@ -246,16 +250,24 @@ class _Execution:
         return self._snapshots[name]
 
     def _start(self) -> None:
-        """Start what fits on the free cores and memory."""
+        """Start what fits on the free cores and memory of this machine, and all that goes to another one."""
+        for name in [name for name, job in self._ready.items() if not self._is_here(job)]:
+            self._begin(name)
         while self._ready:
-            steps = [job.node.step for job in self._running.values()]
+            steps = [job.node.step for job in self._running.values() if self._is_here(job)]
             cpus = self._cpus - sum(step.cpu for step in steps)
             memory = self._bench.memory_bytes - sum(step.memory_bytes or 0 for step in steps)
             node = choose([job.node for job in self._ready.values()], cpus, memory, idle=not steps)
             if node is None:
                 return
-            self._running[node.name] = job = self._ready.pop(node.name)
-            threading.Thread(target=self._work, args=(job,), name=f"step {node.name}", daemon=True).start()
+            self._begin(node.name)
+
+    def _is_here(self, job: Job) -> bool:
+        return self._worker.placement.executor_of(job.node.step) is None
+
+    def _begin(self, name: str) -> None:
+        self._running[name] = job = self._ready.pop(name)
+        threading.Thread(target=self._work, args=(job,), name=f"step {name}", daemon=True).start()
 
     def _work(self, job: Job) -> None:
         self._outcomes.put(self._worker.work(job))

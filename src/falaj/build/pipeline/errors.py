@@ -27,7 +27,8 @@ class StepError(RunFailedError):
     """A step did not give what it should.
 
     Codes: `step.failed`, `step.timed-out`, `step.cancelled`, `step.out-of-memory`, `step.out-of-disk`, `step.killed`,
-    `step.wrong-output`, `step.wrong-input`, `step.secret-in-result`, `step.missing-function`, `step.input-unreadable`.
+    `step.wrong-output`, `step.wrong-input`, `step.secret-in-result`, `step.missing-function`, `step.input-unreadable`,
+    `step.lost`, `step.not-placed`, `step.other-environment`, `step.queue-timeout`.
     """
 
     code = "step.failed"
@@ -39,6 +40,15 @@ class DiskFullError(UnavailableError):
     code = "step.disk-full"
 
 
+MOST_LOST = 5
+"""How often an attempt may be lost by its executor, beside the retries that a step declares."""
+
+
+def was_lost(error: Exception | None) -> bool:
+    """Whether nobody knows what became of an attempt, for which the step is not to blame."""
+    return isinstance(error, FalajError) and error.code == "step.lost"
+
+
 def retriable(error: FalajError) -> bool:
     """Whether trying again could help: not when the code itself is wrong or the user stopped it."""
     final = {
@@ -47,5 +57,8 @@ def retriable(error: FalajError) -> bool:
         "step.wrong-output",
         "step.wrong-input",
         "step.secret-in-result",
+        "step.not-placed",
+        "step.other-environment",
+        "step.queue-timeout",
     }
     return error.code not in final

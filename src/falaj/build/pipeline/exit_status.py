@@ -7,18 +7,16 @@ import json
 from pathlib import Path
 
 from falaj.build.pipeline.errors import DiskFullError, StepError
-from falaj.build.pipeline.graph import StepNode
 from falaj.core.errors import FalajError
 from falaj.core.os_processes.process import Ending, Limits
 
 
-def check_ending(node: StepNode, ending: Ending, limits: Limits, folder: Path) -> None:
+def check_ending(step: str, ending: Ending, limits: Limits, folder: Path) -> None:
     """Raise unless the process ended by itself and well.
 
     Raises:
         StepError: Says why it did not.
     """
-    step = node.name
     match ending.reason:
         case "timed-out":
             raise StepError(

@@ -15,13 +15,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from falaj.build.pipeline import cache
-from falaj.build.pipeline.errors import DiskFullError, StepError, retriable
+from falaj.build.pipeline.errors import MOST_LOST, DiskFullError, StepError, retriable, was_lost
 from falaj.build.pipeline.events import Emit, EventKind, RunEvent
+from falaj.build.pipeline.executors import Executor, Placement, no_placement
+from falaj.build.pipeline.executors.local import LocalExecutor
 from falaj.build.pipeline.jobs import Job
 from falaj.build.pipeline.logs import StepLog
 from falaj.build.pipeline.secret_masking import Secrets
 from falaj.build.pipeline.step_attempt import FULL, DamagedInputError, StepResources
-from falaj.build.pipeline.step_env import step_environ
+from falaj.build.pipeline.step_order import OrderContext, order_of
 from falaj.core.errors import FalajError
 
 
@@ -55,18 +57,27 @@ class JobRunner:
         extra: Environment variables for every step.
         emit: Told what happens.
         log_path: Where a node's log is kept.
+        placement: Finds the executor of a step.
     """
 
     def __init__(
-        self, bench: StepResources, run_dir: Path, extra: Mapping[str, str], emit: Emit, log_path: Callable[[str], Path]
+        self,
+        bench: StepResources,
+        run_dir: Path,
+        extra: Mapping[str, str],
+        emit: Emit,
+        log_path: Callable[[str], Path],
+        placement: Placement = no_placement,
     ) -> None:
         self.bench = bench
         self.run_dir = run_dir
         self.log_path = log_path
-        self._extra = extra
+        self.placement = placement
+        self._local = LocalExecutor(bench, dict(os.environ))  # reading it decodes every variable
+        self._context = OrderContext(run_dir.name, bench.environment.digest, placement.fence, dict(extra))
         self._emit = emit
         self._lock = threading.Lock()
-        self._outer = dict(os.environ)  # reading it decodes every variable
+        self._tree, self._tree_lock = "", threading.Lock()
         self._stopped, self._stopper = os.pipe()
 
     def stop(self) -> None:
@@ -80,11 +91,12 @@ class JobRunner:
 
     def work(self, job: Job) -> JobResult:
         """Run a job until it succeeds or may not be tried again."""
-        started, attempts = time.time(), 0
+        started, attempts, lost = time.time(), 0, 0
         while True:
             attempts += 1
             entry, error = self._try(job, attempts, started)
-            if error is None or not self._again(job, error, attempts):
+            lost += was_lost(error)
+            if error is None or not self._again(job, error, attempts, lost):
                 return JobResult(job, entry, error, attempts, started, time.time())
 
     def __enter__(self) -> Self:
@@ -104,9 +116,9 @@ class JobRunner:
         try:
             self.tell("step.started", name, attempt=attempt)
             with StepLog(self.log_path(name), lambda lines: self._say(name, lines), self._hidden(job)) as log:
-                outputs = self.bench.run(job, self._environ(job), self._stopped, log.write)
+                outputs = self._carried_out(job, attempt, log.write)
             entry = cache.CacheEntry(name, outputs, self._metrics(job, outputs), time.time() - started)
-            cache.save(self.bench.store, job.fingerprint, entry)
+            entry = cache.save(self.bench.store, job.fingerprint, entry)
         except FalajError as error:
             return None, self.bench.secrets.hide_in(error)
         except DamagedInputError as error:
@@ -126,19 +138,32 @@ class JobRunner:
         """What a step's log does not show: what the step knows."""
         return Secrets(self.bench.secrets.of(job.node.step.secrets)).forms
 
-    def _again(self, job: Job, error: Exception, attempts: int) -> bool:
-        step = job.node.step
-        if not isinstance(error, FalajError) or not retriable(error) or attempts > step.retries:
+    def _carried_out(self, job: Job, attempt: int, output: Callable[[bytes], None]) -> Mapping[str, cache.Output]:
+        """Hand one attempt to its executor, and wait for its outputs."""
+        executor: Executor | None = self.placement.executor_of(job.node.step)
+        if executor is None:
+            return self._local.execute(order_of(job, attempt, self._context), self._stopped, output)
+        return executor.execute(order_of(job, attempt, self._context, self._kept_tree()), self._stopped, output)
+
+    def _kept_tree(self) -> str:
+        """The project's files as an artifact, for machines that have none of them; stored once."""
+        with self._tree_lock:
+            self._tree = self._tree or self.bench.store.put(self.bench.worktree).digest
+            return self._tree
+
+    def _again(self, job: Job, error: Exception, attempts: int, lost: int) -> bool:
+        """Whether to try again, after a pause; what its executor lost does not count as a failure of the step."""
+        step, failures = job.node.step, attempts - lost
+        if not isinstance(error, FalajError) or not retriable(error):
             return False
-        wait_s = step.backoff_s * 2 ** (attempts - 1)
+        if lost > MOST_LOST if was_lost(error) else failures > step.retries:
+            return False
+        wait_s = 0.0 if was_lost(error) else step.backoff_s * 2 ** (failures - 1)
         self.tell(
             "step.retried", job.node.name, attempt=attempts, wait_s=wait_s, code=error.code, message=error.message
         )
         stopped, _, _ = select.select([self._stopped], [], [], wait_s)
         return not stopped
-
-    def _environ(self, job: Job) -> dict[str, str]:
-        return step_environ(self.bench.environment, self.bench.worktree, job.node.step.cpu, self._extra, self._outer)
 
     def _metrics(self, job: Job, outputs: Mapping[str, cache.Output]) -> dict[str, float]:
         if job.node.step.output != "report":

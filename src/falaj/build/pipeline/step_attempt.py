@@ -17,14 +17,13 @@ from falaj.build.pipeline.commands import command_kinds, filled, refuse_link
 from falaj.build.pipeline.connections import ConnectionOpener, no_connections
 from falaj.build.pipeline.errors import DiskFullError, StepError
 from falaj.build.pipeline.exit_status import check_ending
-from falaj.build.pipeline.graph import ONLY_OUTPUT, StepNode
 from falaj.build.pipeline.input_cache import Materials
-from falaj.build.pipeline.jobs import Job, StepInput
 from falaj.build.pipeline.mlflow_files import RUN_ID, UNTRACKED, Recorded, lay_out, read
 from falaj.build.pipeline.node_files import safe_name
 from falaj.build.pipeline.runner import MODELS, PLACE, PROGRAM
 from falaj.build.pipeline.secret_masking import Secrets
 from falaj.build.pipeline.step_env import source_roots
+from falaj.build.pipeline.step_order import OrderPart, StepOrder
 from falaj.build.pipeline.undeclared_reads import TAIL_BYTES, explained
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
@@ -33,9 +32,10 @@ from falaj.core.os_processes.ports import own_ports
 from falaj.core.os_processes.process import Limits, run_process
 from falaj.core.sandbox import Launch, certificate_paths, scratch_environ
 from falaj.core.venv.environment import Environment
+from falaj.supply_chain.artifacts.digest import Digest
 
 if TYPE_CHECKING:
-    from falaj.supply_chain.artifacts import ArtifactStore, Digest
+    from falaj.supply_chain.artifacts import ArtifactStore
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -83,12 +83,12 @@ class StepResources:
     connect: ConnectionOpener = no_connections
 
     def run(
-        self, job: Job, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]
+        self, order: StepOrder, environ: Mapping[str, str], stop: int, output: Callable[[bytes], None]
     ) -> dict[str, Output]:
         """Run a step once.
 
         Args:
-            job: The step.
+            order: The attempt.
             environ: Environment of its processes.
             stop: Becomes readable when the step shall stop.
             output: Receives what it prints.
@@ -101,85 +101,82 @@ class StepResources:
             DamagedInputError: An input could not be read from the store.
             DiskFullError: A folder or the store is full.
         """
-        folder = self.folder / safe_name(job.node.name)
+        folder = self.folder / safe_name(order.node)
         with _disk_errors(folder), _scratch(folder):
-            inputs = [[self._path(part) for part in parts] for parts in job.inputs]
-            command = self._command(job, inputs, folder)
-            step = job.node.step
-            disk_bytes = step.disk_bytes or default_limit(folder)
-            limits = Limits(step.timeout_s, step.memory_bytes or self.memory_bytes, disk_bytes)
-            launch = self._launch(job, command, inputs, environ, folder)
+            inputs = [[self._path(part) for part in entry.parts] for entry in order.inputs]
+            command = self._command(order, inputs, folder)
+            disk_bytes = order.limits.disk_bytes or default_limit(folder)
+            limits = Limits(order.limits.timeout_s, order.limits.memory_bytes or self.memory_bytes, disk_bytes)
+            launch = self._launch(order, command, inputs, environ, folder)
             tail = _Tail(output)
             ending = run_process(launch, limits=limits, stop=stop, output=tail)
-            self._record(job.node, launch, folder)
+            self._record(order.node, launch, folder)
             try:
-                check_ending(job.node, ending, limits, folder)
+                check_ending(order.node, ending, limits, folder)
             except StepError as error:
-                raise explained(error, tail.text, self.worktree, job.files) from error
-            return self._keep(job.node, folder)
+                raise explained(error, tail.text, self.worktree, order.files) from error
+            return self._keep(order, folder)
 
     def _launch(
-        self, job: Job, command: list[str], inputs: list[list[Path]], environ: Mapping[str, str], folder: Path
+        self, order: StepOrder, command: list[str], inputs: list[list[Path]], environ: Mapping[str, str], folder: Path
     ) -> Launch:
-        """The step as an order: it reads its inputs, its project and its environment, and writes into its folder."""
-        step = job.node.step
-        own = scratch_environ(folder, os.environ, network=step.network)
+        """What the launcher starts: it reads inputs, project and environment, and writes into its folder."""
+        own = scratch_environ(folder, os.environ, network=order.network)
         tracked = lay_out(folder / "mlflow", environ.get(RUN_ID, UNTRACKED))
-        own_code = (self.worktree,) if job.files is None else tuple(self.worktree / name for name in job.files)
+        own_code = (self.worktree,) if order.files is None else tuple(self.worktree / name for name in order.files)
         roots = (self.worktree, *source_roots(self.worktree))  # which an environment without a lockfile may name
         folders = [each for each in self.environment.folders if each not in roots]
         readable = [*folders, *own_code, PLACE, MODELS, *(path for paths in inputs for path in paths)]
         return Launch(
             tuple(command),
             self.worktree,
-            {**own, **environ, **tracked, **self.secrets.of(step.secrets)},
+            {**own, **environ, **tracked, **self.secrets.of(order.secrets)},
             (*readable, *certificate_paths(own)),
             folder,
-            network=step.network,
+            network=order.network,
             hidden=(self.home,),
-            listed=() if job.files is None else (self.worktree,),
-            closed_ports=own_ports(Home(self.home, os.environ)) if step.network else (),
+            listed=() if order.files is None else (self.worktree,),
+            closed_ports=own_ports(Home(self.home, os.environ)) if order.network else (),
         )
 
-    def _record(self, node: StepNode, launch: Launch, folder: Path) -> None:
+    def _record(self, node: str, launch: Launch, folder: Path) -> None:
         run_id = launch.environ[RUN_ID]
         if run_id != UNTRACKED and (recorded := read(folder / "mlflow", run_id)):
-            self.record(node.name, recorded)
+            self.record(node, recorded)
 
-    def _path(self, part: StepInput) -> Path:
+    def _path(self, part: OrderPart) -> Path:
         try:
-            return self.materials.path(part.digest, part.filename)
+            return self.materials.path(Digest(part.digest), part.filename)
         except FalajError as error:
             if error.code in ("artifact.corrupt", "artifact.missing"):
-                raise DamagedInputError(part.digest, error) from error
+                raise DamagedInputError(Digest(part.digest), error) from error
             raise
 
-    def _command(self, job: Job, inputs: list[list[Path]], folder: Path) -> list[str]:
-        step = job.node.step
-        if step.command is not None:
-            return [*filled(step.command, job, inputs, folder)]
+    def _command(self, order: StepOrder, inputs: list[list[Path]], folder: Path) -> list[str]:
+        if order.command is not None:
+            return [*filled(order.command, order, inputs, folder)]
         task = {
-            "run": step.run,
-            "params": dict(job.params),
+            "run": order.call,
+            "params": order.params,
             "inputs": [
-                {"name": name.name, "gathered": name.gathered, "parts": _tasks(parts, paths)}
-                for name, parts, paths in zip(job.node.inputs, job.inputs, inputs, strict=True)
+                {"name": entry.name, "gathered": entry.gathered, "parts": _tasks(entry.parts, paths)}
+                for entry, paths in zip(order.inputs, inputs, strict=True)
             ],
-            "outputs": list(step.outputs or (ONLY_OUTPUT,)),
-            "output": step.output,
+            "outputs": list(order.outputs),
+            "output": order.output,
             "folder": str(folder),
             "worktree": str(self.worktree),
         }
         (folder / "task").write_bytes(marshal.dumps(task, 2))  # the version that every Python 3 reads
         return [str(self.environment.python), "-s", "-u", "-c", PROGRAM, str(PLACE), str(folder / "task")]
 
-    def _keep(self, node: StepNode, folder: Path) -> dict[str, Output]:
-        refuse_link(folder / "outputs", node.name)
-        kinds = command_kinds(node, folder) if node.step.command else _written_kinds(node, folder)
+    def _keep(self, order: StepOrder, folder: Path) -> dict[str, Output]:
+        refuse_link(folder / "outputs", order.node)
+        kinds = command_kinds(order, folder) if order.command else _written_kinds(order.node, folder)
         for name in kinds:
-            refuse_link(folder / "outputs" / name, node.name)
-        if node.step.secrets:
-            Secrets(self.secrets.of(node.step.secrets)).refuse_in(folder / "outputs", node.name)
+            refuse_link(folder / "outputs" / name, order.node)
+        if order.secrets:
+            Secrets(self.secrets.of(order.secrets)).refuse_in(folder / "outputs", order.node)
         return {name: Output(self.store.put(folder / "outputs" / name).digest, kind) for name, kind in kinds.items()}
 
 
@@ -198,18 +195,18 @@ class _Tail:
         return self._end.decode(errors="replace")
 
 
-def _tasks(parts: tuple[StepInput, ...], paths: list[Path]) -> list[dict[str, Any]]:
+def _tasks(parts: tuple[OrderPart, ...], paths: list[Path]) -> list[dict[str, Any]]:
     return [
-        {"label": part.label, "path": str(path), "kind": part.kind, "read": dict(part.read)}
+        {"label": part.label, "path": str(path), "kind": part.kind, "read": part.read}
         for part, path in zip(parts, paths, strict=True)
     ]
 
 
-def _written_kinds(node: StepNode, folder: Path) -> dict[str, str]:
+def _written_kinds(step: str, folder: Path) -> dict[str, str]:
     try:
         lines = (folder / "kinds").read_text().splitlines()
     except FileNotFoundError:
-        raise StepError("ended without returning", where=node.name, hint="does it call os._exit?") from None
+        raise StepError("ended without returning", where=step, hint="does it call os._exit?") from None
     return dict(line.split("\t") for line in lines)
 
 

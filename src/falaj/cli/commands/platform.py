@@ -5,6 +5,7 @@ A part is imported when its process starts: none carries the libraries of anothe
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -18,7 +19,8 @@ from falaj.cli.doctor import examine
 from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, state_styled
 from falaj.cli.supervisor import run_worker_with_notary
-from falaj.core.errors import MissingExtraError
+from falaj.control import step_worker
+from falaj.core.errors import MissingExtraError, UsageError
 from falaj.core.home import Home
 from falaj.sdk import ServerUnreachableError
 
@@ -112,8 +114,19 @@ def server(port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0
     serve(home, port or home.ports()["server"])
 
 
-def worker() -> None:
-    """Run a worker alone, with the notary that signs for it; it executes the runs that wait in the database."""
+def worker(
+    join: Annotated[
+        str, typer.Option(help="Carry out steps for a control plane elsewhere: its port for agents, https://HOST:PORT.")
+    ] = "",
+    token: Annotated[
+        str, typer.Option(help="What `falaj platform executor enroll` printed; once.", envvar="FALAJ_JOIN_TOKEN")
+    ] = "",
+    cpus: Annotated[float, typer.Option(help="Cores that steps may reserve together; 0 is all of them.", min=0)] = 0,
+) -> None:
+    """Run a worker: of this installation with its notary, or with `--join` a machine of an executor."""
+    if join or token or cpus:
+        run_joined(Home.from_environment(), join, token, cpus)
+        return
     from falaj.control.notary import inherited
     from falaj.control.runs.worker_start import run_worker
 
@@ -122,6 +135,19 @@ def worker() -> None:
         run_worker_with_notary(home)
         return
     run_worker(home, notary)
+
+
+def run_joined(home: Home, url: str, token: str, cpus: float) -> None:
+    """Carry out steps for a control plane elsewhere.
+
+    Raises:
+        UsageError: The address is none.
+    """
+    if not url.startswith("https://"):
+        raise UsageError("--join must be https://HOST:PORT", where=url, hint="falaj platform executor enroll NAME")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    step_worker.run_machine(home, url, token, cpus or None)
 
 
 def agent(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from falaj.config.errors import Issue, nearest
 from falaj.config.placement import nearest_rules
-from falaj.config.platform_spec import EnvironmentSpec, PlacementSpec, PlatformSpec
+from falaj.config.platform_spec import OWN_EXECUTOR, EnvironmentSpec, PlacementSpec, PlatformSpec
 from falaj.config.yaml_reader import Document, Path
 
 
@@ -22,6 +22,7 @@ def reference_issues(spec: PlatformSpec, document: Document) -> list[Issue]:
         *_rank_issues(spec, document),
         *_environment_issues(spec, document),
         *_notification_issues(spec, document),
+        *_executor_issues(spec, document),
     ]
 
 
@@ -69,6 +70,16 @@ def _environment_issues(spec: PlatformSpec, document: Document) -> Iterator[Issu
     for change in spec.standard_changes:
         path = ("standard_changes", change.name, "environments")
         yield from _unknown(document, path, change.environments, spec.environments, "environment")
+
+
+def _executor_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
+    if OWN_EXECUTOR in spec.executors:
+        path: Path = ("executors", OWN_EXECUTOR)
+        yield document.issue(path, f"`{OWN_EXECUTOR}` is the machine of the control plane", "another name")
+    defaults = [name for name, executor in spec.executors.items() if executor.default]
+    for name in defaults[1:]:
+        path = ("executors", name, "default")
+        yield document.issue(path, f"`{defaults[0]}` is the default already", "`default: true` once")
 
 
 def _notification_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:

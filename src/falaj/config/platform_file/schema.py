@@ -32,6 +32,8 @@ from falaj.config.platform_spec import (
     DEFAULT_REVIEW_WITHIN_S,
     BindingSpec,
     EnvironmentSpec,
+    ExecutorKind,
+    ExecutorSpec,
     FreezeSpec,
     LocationKind,
     LocationSpec,
@@ -241,6 +243,20 @@ class LocationSettings(Strict):
         return LocationSpec(name, **location_fields, keep_predictions_s=self.predictions.keep, listen=listen)
 
 
+class ExecutorSettings(Strict):
+    """Where steps of runs are carried out, besides the machine of the control plane, which is `local`."""
+
+    kind: ExecutorKind = Field(
+        description="`worker`: machines elsewhere that ask for steps, by `falaj platform worker --join`."
+    )
+    jurisdiction: Origin = Field(description="ISO 3166 code of the law that holds there.")
+    default: bool = Field(default=False, description="Whether steps go there that name no `executor`.")
+
+    def to_spec(self, name: str) -> ExecutorSpec:
+        """The executor as other rooms consume it."""
+        return ExecutorSpec(name, **self.model_dump())
+
+
 class Scope(Strict):
     """Where a role holds; give one of them."""
 
@@ -349,6 +365,9 @@ class PlatformDocument(Strict):
     locations: dict[ModelName, LocationSettings] | None = Field(
         default=None, min_length=1, description="Where endpoints run, by name; by default `local`."
     )
+    executors: dict[ModelName, ExecutorSettings] = Field(
+        default={}, description="Where steps run besides the machine of the control plane, by name."
+    )
     timezone: TimeZone = Field(default="UTC", description="For windows and freezes of environments that name none.")
     roles: list[RoleBinding] = Field(default=[], description="Who has which role where.")
     standard_changes: dict[Name, StandardChange] = Field(
@@ -396,6 +415,7 @@ class PlatformDocument(Strict):
             connections={name: each.to_spec(name) for name, each in self.connections.items()},
             private_egress=tuple(dict.fromkeys(self.egress.private)),
             server_listen=None if self.listen.server is None else self.listen.server.to_spec(),
+            executors={name: each.to_spec(name) for name, each in self.executors.items()},
         )
 
     def _environments(self, locations: Mapping[str, LocationSpec]) -> dict[str, EnvironmentSpec]:

@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,9 +17,11 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from falaj.build.pipeline.executors import Placement
+from falaj.build.pipeline.mlflow_files import Recorded
 from falaj.config import load_project_cached
 from falaj.config.spec import ProjectSpec
-from falaj.control import changes, releases
+from falaj.control import changes, executors, releases
 from falaj.control.compliance import DataClassification, Searched
 from falaj.control.notary import NotaryChest, NotaryClient
 from falaj.control.releases import owners, regression_gates
@@ -114,7 +116,7 @@ class Worker:
         with _Heartbeat(self._processes, lease, self._stopping) as heartbeat:
             order, mlflow_run = self._begin(lease)
             with Journal(self._database, order.run_id) as journal:
-                outcome = self._conduct(order, mlflow_run, heartbeat, journal)
+                outcome = self._conduct(order, mlflow_run, heartbeat, journal, lease.fence)
             outcome, searched = data_subjects.search(self._database, self._vault, self._store, outcome)
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
@@ -145,7 +147,9 @@ class Worker:
             )  # fmt: skip
             return order, run.mlflow_run
 
-    def _conduct(self, order: RunSpec, previous_run: str | None, heartbeat: _Heartbeat, journal: Journal) -> RunResult:
+    def _conduct(
+        self, order: RunSpec, previous_run: str | None, heartbeat: _Heartbeat, journal: Journal, fence: int
+    ) -> RunResult:
         if order.trigger == scoring_run.TRIGGER:
             return self._score(order, heartbeat, journal)
         opened: list[str] = []
@@ -170,6 +174,7 @@ class Worker:
             candidates=partial(tracked_candidates, self._tracking),
             secrets=lambda names: self._secrets(order.run_id, names),
             refusal=lambda spec: self._refusal(order.run_id, spec),
+            placement=lambda recorded: self._placement(order.run_id, fence, recorded),
             labels=self._labels,
             connect=self._connections(order.project).open,
         )
@@ -191,6 +196,15 @@ class Worker:
         except (FalajError, OSError) as error:
             return RunResult(RunState.FAILED, str(error))
 
+    def _placement(self, run_id: str, fence: int, recorded: Callable[[str, Recorded], None]) -> Placement:
+        """Where steps go; what an earlier holder of the run has ordered is void from now on."""
+        with self._database.transaction() as session:
+            executors.void(session, run_id, fence)
+            spec = settings.current(session)
+        return executors.ExecutorPlacement(
+            self._database, self._store, spec.executors, spec.default_executor, fence, recorded
+        )
+
     def _egress(self) -> EgressRules:
         with self._database.reading() as session:
             return settings.egress(session)
@@ -203,6 +217,7 @@ class Worker:
             event = ProcessEvent("finished", {"outcome": outcome.state, "reason": outcome.reason})
             step = self._processes.advance(session, lease, event, now)
             run.state, run.reason, run.model, run.ended_at = step.state, outcome.reason, outcome.model, now
+            executors.forget(session, run.id)
             lineage.record(session, outcome.edges, now)
             data_subjects.keep(session, run, outcome, searched, now)
             if step.state == RunState.SUCCEEDED and outcome.digest and outcome.model:

@@ -34,18 +34,20 @@ _ALWAYS_ANEW = httpx.Limits(max_keepalive_connections=0)  # so that every reques
 
 @dataclass(frozen=True)
 class Membership:
-    """The files of an enrolled location.
+    """The files of an enrolled location, or of an enrolled machine of an executor.
 
     Args:
         folder: Holds `server.json`, `ca.crt`, `agent.pem` (key and certificate) and, while a certificate is being
             asked for, `next.pem` (its key).
-        location: Name of the location.
+        location: Name of the location, or of the machine.
         url: Base URL of the server's port for agents.
+        part: What it is.
     """
 
     folder: Path
     location: str
     url: str
+    part: WorkloadKind = WorkloadKind.AGENT
 
     @cached_property
     def authority(self) -> x509.Certificate:
@@ -63,7 +65,14 @@ class Membership:
     @cached_property
     def workload(self) -> Workload:
         """The name in this agent's certificates."""
-        return Workload(certificates.trust_domain_of(self.authority), WorkloadKind.AGENT, self.location)
+        return Workload(certificates.trust_domain_of(self.authority), self.part, self.location)
+
+    @property
+    def renewal_path(self) -> str:
+        """Where the server renews its certificate."""
+        if self.part is WorkloadKind.EXECUTOR:
+            return "/api/v1/executors/machines/certificate"
+        return f"/api/v1/locations/{self.location}/certificate"
 
     @property
     def server_name(self) -> str:
@@ -107,14 +116,20 @@ class Membership:
         """Make a client of the server."""
         return httpx.Client(base_url=self.url, transport=transport, timeout=_TIMEOUT_S)
 
-    def transport(self, *, certified: bool = True) -> httpx.BaseTransport:
-        """Make the way to the server: it believes the authority alone, and shows the certificate that is held now."""
+    def transport(self, *, certified: bool = True, lasting: bool = False) -> httpx.BaseTransport:
+        """Make the way to the server: it believes the authority alone, and shows the certificate that is held now.
+
+        Args:
+            certified: Whether the certificate is shown.
+            lasting: Whether connections are used again, for who sends much within the life of a certificate.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_verify_locations(cadata=self.authority.public_bytes(Encoding.PEM).decode())
         if certified:
             context.load_cert_chain(self._pair)
-        return _ServerNamed(httpx.HTTPTransport(verify=context, limits=_ALWAYS_ANEW, trust_env=False), self.server_name)
+        limits = httpx.Limits() if lasting else _ALWAYS_ANEW
+        return _ServerNamed(httpx.HTTPTransport(verify=context, limits=limits, trust_env=False), self.server_name)
 
     @property
     def _pair(self) -> Path:
@@ -125,28 +140,31 @@ class Membership:
         return self.folder / "next.pem"
 
 
-def membership_of(place: Path, location: str) -> Membership | None:
+def membership_of(place: Path, location: str, part: WorkloadKind = WorkloadKind.AGENT) -> Membership | None:
     """The membership of a location's folder; None when it was never enrolled.
 
     Args:
         place: The folder of the location.
         location: Its name.
+        part: What it is.
     """
     folder = place / FOLDER
     match read_json(folder / "server.json"):
         case {"url": str(url)} if (folder / "agent.pem").exists():
-            return Membership(folder, location, url)
+            return Membership(folder, location, url, part)
         case _:
             return None
 
 
-def begin(place: Path, location: str, url: str, authority_pem: str) -> Membership:
+def begin(
+    place: Path, location: str, url: str, authority_pem: str, part: WorkloadKind = WorkloadKind.AGENT
+) -> Membership:
     """Begin a membership beside the one that there may be, which holds until `settle`."""
     folder = place / f"{FOLDER}.new"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     (folder / "ca.crt").write_text(authority_pem)
-    return Membership(folder, location, url)
+    return Membership(folder, location, url, part)
 
 
 def settle(begun: Membership, token: str) -> Membership:
@@ -160,13 +178,13 @@ def settle(begun: Membership, token: str) -> Membership:
     write_json(begun.folder / "server.json", {"url": begun.url, "token": _digest(token)})
     shutil.rmtree(final, ignore_errors=True)
     begun.folder.rename(final)
-    return Membership(final, begun.location, begun.url)
+    return Membership(final, begun.location, begun.url, begun.part)
 
 
-def settled_with(place: Path, location: str, token: str) -> Membership | None:
+def settled_with(place: Path, location: str, token: str, part: WorkloadKind = WorkloadKind.AGENT) -> Membership | None:
     """The membership that this token brought, so that the same command can be given again."""
     server_info = read_json(place / FOLDER / "server.json") or {}
-    return membership_of(place, location) if server_info.get("token") == _digest(token) else None
+    return membership_of(place, location, part) if server_info.get("token") == _digest(token) else None
 
 
 def _digest(token: str) -> str:

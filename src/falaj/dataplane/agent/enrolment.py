@@ -16,12 +16,21 @@ from falaj.dataplane.agent.server_errors import ask
 from falaj.supply_chain.attestations.keyring import TRUSTED
 from falaj.supply_chain.certificates import workload_certificates as certificates
 from falaj.supply_chain.certificates.errors import AuthorityError
+from falaj.supply_chain.certificates.names import WorkloadKind
 
 _AUTHORITY, _ENROL = "/api/v1/workloads/authority", "/api/v1/workloads/enrol"
 
 
-def enrol(place: Path, keys: Path, location: str, url: str, token: str, fingerprint: str) -> Membership:
-    """Enrol a location; the token goes to nobody but the server whose authority has this fingerprint.
+def enrol(
+    place: Path,
+    keys: Path,
+    location: str,
+    url: str,
+    token: str,
+    fingerprint: str,
+    part: WorkloadKind = WorkloadKind.AGENT,
+) -> Membership:
+    """Enrol a location or a machine; the token goes to nobody but the server whose authority has this fingerprint.
 
     With the token that brought it in already nothing is done, so that a service may be started by the same command.
 
@@ -33,15 +42,16 @@ def enrol(place: Path, keys: Path, location: str, url: str, token: str, fingerpr
         url: Base URL of the server's port for agents, `https://host:port`.
         token: One-time token of `falaj location enroll`.
         fingerprint: SHA-256 of the authority's certificate in hex.
+        part: What is enrolled.
 
     Raises:
         AuthorityError: The server belongs to another authority (`workload.authority`).
         LocationError: The server cannot be reached, or refuses the token.
     """
-    if membership := settled_with(place, location, token):
+    if membership := settled_with(place, location, token, part):
         return membership
     authority = _authority(url, fingerprint)
-    member = begin(place, location, url, authority)
+    member = begin(place, location, url, authority, part)
     key = member.next_key()
     payload = {"token": token, "location": location, "request": certificates.make_request(key)}
     with member.client(member.transport(certified=False)) as http:

@@ -88,7 +88,7 @@ class Renewal:
 
     def _with_certificate(self) -> None:
         with self._member.client(self._member.transport()) as http:
-            self._certify(http, f"/api/v1/locations/{self._member.location}/certificate", self._member.next_key())
+            self._certify(http, self._member.renewal_path, self._member.next_key())
 
     def _with_key(self) -> None:
         """Ask with the next key first: it may have been certified in an answer that never arrived."""

@@ -62,6 +62,14 @@ class BlobBackend(Protocol):
             size: How many there will be.
         """
 
+    def create(self, key: str, data: bytes) -> bool:
+        """Store a small object unless there is one; of several writers exactly one is told True.
+
+        Args:
+            key: Its name.
+            data: Its bytes.
+        """
+
     def renew(self, key: str) -> int | None:
         """Mark an object as modified now, so that `remove_stale` spares it.
 

@@ -9,7 +9,17 @@ from typing import BinaryIO
 from falaj.supply_chain.artifacts.backend import BlobBackend, Stored, write_all
 from falaj.supply_chain.artifacts.errors import ArtifactCorruptError, ArtifactErasedError, disk_errors
 from falaj.supply_chain.encryption.errors import DamagedCiphertextError, KeyGoneError
-from falaj.supply_chain.encryption.stream import SALT_BYTES, DataKey, key_id_of, plain_size, seal, sealed_size, unseal
+from falaj.supply_chain.encryption.stream import (
+    SALT_BYTES,
+    DataKey,
+    ObjectKey,
+    key_id_of,
+    object_key,
+    plain_size,
+    seal,
+    sealed_size,
+    unseal,
+)
 
 
 class SealedBackend:
@@ -24,6 +34,23 @@ class SealedBackend:
     def __init__(self, inner: BlobBackend, current: Callable[[], DataKey], find: Callable[[str], DataKey]) -> None:
         self._inner, self._current, self._find = inner, current, find
         self.url, self.workers = inner.url, inner.workers
+
+    @property
+    def inner(self) -> BlobBackend:
+        """Where the encrypted bytes lie."""
+        return self._inner
+
+    def object_key(self, key: str) -> ObjectKey:
+        """What opens one object and no other.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            ArtifactErasedError: Its key was destroyed.
+        """
+        try:
+            return object_key(self._inner.read(key), self._find, key)
+        except KeyGoneError as error:
+            raise ArtifactErasedError(error.message, where=f"{key} in {self.url} (key {error.where})") from error
 
     def size(self, key: str) -> int | None:
         """See `BlobBackend.size`; -1 for an object that is none of ours."""
@@ -52,6 +79,10 @@ class SealedBackend:
     def write(self, key: str, chunks: Iterable[bytes], size: int) -> None:
         """See `BlobBackend.write`."""
         self._inner.write(key, seal(chunks, self._current(), key, os.urandom(SALT_BYTES)), sealed_size(size))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See `BlobBackend.create`."""
+        return self._inner.create(key, b"".join(seal([data], self._current(), key, os.urandom(SALT_BYTES))))
 
     def renew(self, key: str) -> int | None:
         """See `BlobBackend.renew`."""

@@ -66,6 +66,20 @@ class LocalBackend:
                 Path(staged).unlink(missing_ok=True)
                 raise
 
+    def create(self, key: str, data: bytes) -> bool:
+        """See `Backend.create`: a hard link is made, or refused, in one step."""
+        target, staged = self.root / key, self.root / _STAGING / os.urandom(12).hex()
+        with disk_errors(str(target)):
+            try:
+                _write_durably(str(staged), [data])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.hardlink_to(staged)
+            except FileExistsError:
+                return False
+            finally:
+                staged.unlink(missing_ok=True)
+        return True
+
     def renew(self, key: str) -> int | None:
         """See `Backend.renew`."""
         path = self.root / key

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import obstore
+from obstore.exceptions import AlreadyExistsError
 
 from falaj.supply_chain.artifacts.backend import CHUNK, Stored, write_all
 from falaj.supply_chain.artifacts.errors import disk_errors
@@ -83,6 +84,15 @@ class S3Backend:
             part = max(_PART, -(-size // _MAX_PARTS))
             with self._large:
                 obstore.put(self._bucket, key, iter(chunks), chunk_size=part, max_concurrency=2)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """See `Backend.create`: the bucket decides (`If-None-Match`)."""
+        with s3_errors(self.url):
+            try:
+                obstore.put(self._bucket, key, data, use_multipart=False, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
 
     def renew(self, key: str) -> int | None:
         """See `Backend.renew`."""

@@ -65,6 +65,11 @@ class ArtifactStore:
         self._intake = BlobWriter(backend, stat_cache)
 
     @property
+    def backend(self) -> BlobBackend:
+        """Where the bytes lie."""
+        return self._backend
+
+    @property
     def url(self) -> str:
         """Names the place, without credentials."""
         return self._backend.url
@@ -210,6 +215,15 @@ class ArtifactStore:
             data: Anything; the store does not look into it, so garbage collection does not follow it.
         """
         self._backend.write(refs.key(name), [data], len(data))
+
+    def create_ref(self, name: str, data: bytes) -> bool:
+        """Write a ref unless there is one; of several writers exactly one is told True.
+
+        Args:
+            name: As for `set_ref`.
+            data: As for `set_ref`.
+        """
+        return self._backend.create(refs.key(name), data)
 
     def get_ref(self, name: str) -> bytes | None:
         """Content of a ref; None when there is none, or when its key was destroyed.

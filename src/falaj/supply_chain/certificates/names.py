@@ -23,6 +23,8 @@ class WorkloadKind(StrEnum):
     SERVER = "server"
     AGENT = "agent"
     WORKER = "worker"
+    EXECUTOR = "executor"
+    """A machine elsewhere that carries out steps; it is not the worker, which conducts runs."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Workload:
     Args:
         trust_domain: The installation; lower-case letters, digits, dots, dashes.
         part: What sort of process it is.
-        name: The location of an agent, the name of a worker; empty for the server.
+        name: The location of an agent, the name of a worker or of a machine of an executor; empty for the server.
 
     Raises:
         ValueError: A name that cannot stand in a URI as it is, or one too many or too few.

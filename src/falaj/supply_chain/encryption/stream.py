@@ -53,6 +53,50 @@ class DataKey:
     secret: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """What opens one object, and none of the others that the same data key protects.
+
+    Args:
+        tenant: Whose data it is.
+        secret: 32 bytes, derived from the data key and the salt of the object.
+    """
+
+    tenant: str
+    secret: bytes = field(repr=False)
+
+
+def object_key(chunks: Iterable[bytes], find: Callable[[str], DataKey], name: str) -> ObjectKey:
+    """What opens one object.
+
+    Args:
+        chunks: Its encrypted bytes, of which the first ones are read.
+        find: As for `unseal`.
+        name: As for `unseal`.
+
+    Raises:
+        DamagedCiphertextError: The bytes are not those of an encrypted object.
+        KeyGoneError: From `find`.
+    """
+    header, _ = _head(iter(chunks), name)
+    _, _, key_id, salt = _HEADER.unpack(header)
+    key = find(key_id.hex())
+    return ObjectKey(key.tenant, derive(key.secret, salt, _PURPOSE))
+
+
+def unseal_object(chunks: Iterable[bytes], key: ObjectKey, name: str) -> Iterator[bytes]:
+    """Decrypt an object by the key that opens it alone; see `unseal`.
+
+    Raises:
+        DamagedCiphertextError: The bytes are not what was written under that name.
+    """
+    pieces = iter(chunks)
+    header, rest = _head(pieces, name)
+    open_frame = _opener(_aes(key.secret), _about(key.tenant, name, header), name)
+    for number, (block, last) in enumerate(_blocks(_after(rest, pieces), FRAME + _TAG)):
+        yield open_frame(number, block, last)
+
+
 def sealed_size(size: int) -> int:
     """Bytes that an object of `size` bytes takes encrypted."""
     return _HEADER.size + size + _TAG * max(1, -(-size // FRAME))
@@ -115,8 +159,10 @@ def opening(header: bytes, find: Callable[[str], DataKey], name: str) -> OpenFra
     header, _ = _head(iter([header]), name)
     _, _, key_id, salt = _HEADER.unpack(header)
     key = find(key_id.hex())
-    cipher, about = _cipher(key, salt), _about(key.tenant, name, header)
+    return _opener(_cipher(key, salt), _about(key.tenant, name, header), name)
 
+
+def _opener(cipher: AESGCM, about: bytes, name: str) -> OpenFrame:
     def open_frame(number: int, block: bytes | memoryview, last: bool) -> bytes:
         try:
             return cipher.decrypt(_nonce(number), block, about + _place(number, last))
@@ -181,11 +227,15 @@ def _together(parts: list[memoryview], place: bytearray) -> bytes | memoryview:
 
 
 def _cipher(key: DataKey, salt: bytes) -> AESGCM:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
     if len(salt) != SALT_BYTES or len(key.secret) != KEY_BYTES:
         raise ValueError("a key and a salt have 32 bytes each")
-    return AESGCM(derive(key.secret, salt, _PURPOSE))
+    return _aes(derive(key.secret, salt, _PURPOSE))
+
+
+def _aes(secret: bytes) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(secret)
 
 
 def _about(tenant: str, name: str, header: bytes) -> bytes:

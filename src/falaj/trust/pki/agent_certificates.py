@@ -66,15 +66,15 @@ def certify(
         holder: The agent's key, whose possession it has proven.
         now: Unix seconds.
     """
-    certificate = authority.issue(holder, Workload(authority.trust_domain, WorkloadKind.AGENT, row.location), now)
+    certificate = authority.issue(holder, Workload(authority.trust_domain, WorkloadKind(row.part), row.location), now)
     until, serial = certificate.not_valid_after_utc.timestamp(), serial_text(certificate.serial_number)
     over = CertificateRow.expires_at < now
     delete_each(session, select(CertificateRow).where(CertificateRow.enrolment == row.id, over))
     session.add(CertificateRow(serial=serial, enrolment=row.id, issued_at=now, expires_at=until))
     row.key_digest, row.certified_until, row.seen_at = key_digest(holder), until, now
     session.flush()
-    who, subject = f"workload:agent/{row.location}", f"location/{row.location}"
-    record.write(session, "workload.certified", who, subject, now, {"serial": serial, "until": until})
+    who = f"workload:{row.part}/{row.location}"
+    record.write(session, "workload.certified", who, enrolment.subject_of(row), now, {"serial": serial, "until": until})
     return Issued(certificate.public_bytes(Encoding.PEM).decode(), until)
 
 
@@ -85,10 +85,10 @@ def renewing(session: Session, location: str) -> EnrolmentRow:
         EnrolmentError: It is not in any more.
         UnknownLocationError: platform.yaml does not name it any more.
     """
-    enrolment.require_location(session, location)
     row = enrolment.in_force(session, location)
     if row is None:
-        raise EnrolmentError(f"the location '{location}' is not enrolled", hint=_HINT)
+        raise EnrolmentError(f"'{location}' is not enrolled", hint=_HINT)
+    enrolment.require_place(session, row)
     return row
 
 
@@ -107,7 +107,7 @@ def returning(session: Session, holder: ec.EllipticCurvePublicKey, now: float) -
     row = session.scalars(enrolment_query).first()
     if row is None or row.certified_until is None or now > row.certified_until + RETURN_WITHIN_S:
         raise PeerRefusedError("no enrolled location has this key now", hint=_HINT)
-    enrolment.require_location(session, row.location)
+    enrolment.require_place(session, row)
     return row
 
 
@@ -127,7 +127,7 @@ def require_standing(session: Session, peer: Peer) -> None:
         .where(CertificateRow.serial == peer.serial, EnrolmentRow.ended_at.is_(None))
     )
     enrolled = session.scalars(believed).first()
-    if peer.workload.part is not WorkloadKind.AGENT or enrolled is None or enrolled.location != peer.workload.name:
+    if enrolled is None or (enrolled.part, enrolled.location) != (peer.workload.part, peer.workload.name):
         raise PeerRefusedError("this certificate was taken back, or never issued here", where=peer.workload.uri)
 
 
@@ -151,9 +151,32 @@ def forget(session: Session, location: str, actor: str, now: float) -> None:
 
 def members(session: Session, now: float) -> Sequence[Member]:
     """Every location that is configured, and those that are enrolled and no longer configured, by name."""
-    rows = session.scalars(select(EnrolmentRow).where(EnrolmentRow.ended_at.is_(None))).all()
+    rows = _present(session, WorkloadKind.AGENT)
     names = settings.current(session).locations.keys() | {row.location for row in rows}
     return [_member(name, [row for row in rows if row.location == name], now) for name in sorted(names)]
+
+
+def machines(session: Session, now: float) -> Sequence[Member]:
+    """Every machine of executors that is invited or enrolled, by name."""
+    rows = _present(session, WorkloadKind.EXECUTOR)
+    return [_member(row.location, [row], now) for row in sorted(rows, key=lambda row: row.location)]
+
+
+def forget_machine(session: Session, machine: str, actor: str, now: float) -> None:
+    """Put a machine of an executor out: its certificates are refused from now on, and its unused token is void.
+
+    Raises:
+        EnrolmentError: There is no such machine.
+    """
+    was_in, was_invited = enrolment.end(session, machine, now), enrolment.withdraw(session, machine)
+    if "." not in machine or not (was_in or was_invited):
+        raise EnrolmentError(f"there is no machine '{machine}'", hint="falaj platform executor list")
+    record.write(session, "workload.forgotten", actor, f"executor/{enrolment.executor_of(machine)}", now)
+
+
+def _present(session: Session, part: WorkloadKind) -> Sequence[EnrolmentRow]:
+    rows = select(EnrolmentRow).where(EnrolmentRow.ended_at.is_(None), EnrolmentRow.part == part)
+    return session.scalars(rows).all()
 
 
 def _member(location: str, rows: Iterable[EnrolmentRow], now: float) -> Member:

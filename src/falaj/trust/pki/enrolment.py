@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from falaj.core.ids import new_id
 from falaj.storage.sealed import delete_each
 from falaj.storage.workload_tables import CertificateRow, EnrolmentRow
+from falaj.supply_chain.certificates.names import WorkloadKind
 from falaj.trust import settings
 from falaj.trust.audit import record
 from falaj.trust.identity.bearer import BearerKind, new_bearer, parse_bearer
-from falaj.trust.pki.errors import EnrolmentError, EnrolmentRefusedError, UnknownLocationError
+from falaj.trust.pki.errors import EnrolmentError, EnrolmentRefusedError, UnknownExecutorError, UnknownLocationError
 
 OWN_LOCATION = "local"
 """The machine of the control plane; its agent shares the installation's folder and needs no certificate."""
@@ -52,15 +53,46 @@ def invite(
     if location == OWN_LOCATION:
         raise EnrolmentError("the installation's own location needs no enrolment", where=f"location {location}")
     withdraw(session, location)
+    return _invite(session, WorkloadKind.AGENT, location, f"location/{location}", actor, now, life_s)
+
+
+def invite_machine(
+    session: Session, executor: str, actor: str, now: float, life_s: float = INVITATION_LIFE_S
+) -> EnrolmentToken:
+    """Make a token for one more machine of an executor, which gets a name of its own.
+
+    Args:
+        session: Transaction to write in.
+        executor: One that platform.yaml names.
+        actor: Principal id of who invites.
+        now: Unix seconds.
+        life_s: Seconds until the token expires.
+
+    Raises:
+        UnknownExecutorError: There is no such executor.
+    """
+    require_executor(session, executor)
+    name = f"{executor}.{new_id(now)}"
+    return _invite(session, WorkloadKind.EXECUTOR, name, f"executor/{executor}", actor, now, life_s)
+
+
+def executor_of(machine: str) -> str:
+    """The executor that a machine belongs to, by its name."""
+    return machine.partition(".")[0]
+
+
+def _invite(
+    session: Session, part: WorkloadKind, location: str, subject: str, actor: str, now: float, life_s: float
+) -> EnrolmentToken:
     bearer = new_bearer(BearerKind.ENROL, new_id(now))
     session.add(
         EnrolmentRow(
-            id=bearer.id, location=location, digest=bearer.digest, created_at=now, created_by=actor,
+            id=bearer.id, part=part, location=location, digest=bearer.digest, created_at=now, created_by=actor,
             expires_at=now + life_s,
         )
     )  # fmt: skip
     session.flush()
-    record.write(session, "workload.invited", actor, f"location/{location}", now, {"expires_at": now + life_s})
+    record.write(session, "workload.invited", actor, subject, now, {"expires_at": now + life_s})
     return EnrolmentToken(location, str(bearer), now + life_s)
 
 
@@ -80,14 +112,14 @@ def accept(session: Session, token: str, location: str, now: float) -> Enrolment
         UnknownLocationError: The location was removed meanwhile.
     """
     row = _invited(session, token, location, now)
-    require_location(session, location)
+    require_place(session, row)
     session.refresh(row, with_for_update=True)
     if row.used_at is not None:
         raise _used()
     row.used_at = now
     session.flush()
     end(session, location, now, but=row.id)
-    record.write(session, "workload.enrolled", f"workload:agent/{location}", f"location/{location}", now)
+    record.write(session, "workload.enrolled", f"workload:{row.part}/{location}", subject_of(row), now)
     return row
 
 
@@ -130,6 +162,35 @@ def require_location(session: Session, location: str) -> None:
     if location not in settings.current(session).locations:
         hint = "name it under `locations` in platform.yaml, then falaj platform apply"
         raise UnknownLocationError(f"there is no location '{location}'", hint=hint)
+
+
+def require_executor(session: Session, executor: str) -> None:
+    """Make sure that an executor is configured.
+
+    Raises:
+        UnknownExecutorError: It is not.
+    """
+    if executor not in settings.current(session).executors:
+        hint = "name it under `executors` in platform.yaml, then falaj platform apply"
+        raise UnknownExecutorError(f"there is no executor '{executor}'", hint=hint)
+
+
+def require_place(session: Session, row: EnrolmentRow) -> None:
+    """Make sure that what an enrolment is for is still configured.
+
+    Raises:
+        UnknownLocationError: The location was removed.
+        UnknownExecutorError: The executor was.
+    """
+    if row.part == WorkloadKind.EXECUTOR:
+        require_executor(session, executor_of(row.location))
+    else:
+        require_location(session, row.location)
+
+
+def subject_of(row: EnrolmentRow) -> str:
+    """What the audit log says an enrolment is about."""
+    return f"executor/{executor_of(row.location)}" if row.part == WorkloadKind.EXECUTOR else f"location/{row.location}"
 
 
 def _invited(session: Session, token: str, location: str, now: float) -> EnrolmentRow:

@@ -3,7 +3,8 @@
 FalajError
 ├── EnrolmentRefusedError     the enrolment token is not good                    (401 workload.token, .token-used)
 ├── NotFoundError
-│   └── UnknownLocationError  platform.yaml names no such location               (404 workload.location)
+│   ├── UnknownLocationError  platform.yaml names no such location               (404 workload.location)
+│   └── UnknownExecutorError  platform.yaml names no such executor               (404 workload.executor)
 └── ConflictError
     └── EnrolmentError        the location is not, or cannot be, enrolled        (409 workload.enrolment)
 """
@@ -23,6 +24,12 @@ class UnknownLocationError(NotFoundError):
     """No location of this name is configured."""
 
     code = "workload.location"
+
+
+class UnknownExecutorError(NotFoundError):
+    """No executor of this name is configured."""
+
+    code = "workload.executor"
 
 
 class EnrolmentError(ConflictError):

@@ -42,6 +42,8 @@ class Action(StrEnum):
     REVOKE_RELEASE = "revoke-release"
     SERVE = "serve"
     """What agents ask for their location."""
+    EXECUTE = "execute"
+    """What machines of executors ask: for steps, what these read, and where to leave what came of them."""
     EXPORT_PREDICTIONS = "export-predictions"
     """Take logged predictions, their features and labels, out of the log of a location."""
     SCORE = "score"

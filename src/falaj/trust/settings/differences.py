@@ -54,7 +54,8 @@ def differences(old: PlatformSpec, new: PlatformSpec) -> tuple[SettingDifference
 def _names(spec: PlatformSpec) -> frozenset[str]:
     """The paths of what has settings of its own; what only one specification has is one difference as a whole."""
     environments = (f"environments.{name}" for name in spec.environments)
-    return frozenset({*environments, *(f"locations.{name}" for name in spec.locations)})
+    locations = (f"locations.{name}" for name in spec.locations)
+    return frozenset({*environments, *locations, *(f"executors.{name}" for name in spec.executors)})
 
 
 def _difference(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> SettingDifference:
@@ -70,6 +71,8 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
         leaves |= _named(f"environments.{environment.name}", _environment(environment), whole)
     for location in spec.locations.values():
         leaves |= _named(f"locations.{location.name}", dict(_unlisted(asdict(location), "name")), whole)
+    for executor in spec.executors.values():
+        leaves |= _named(f"executors.{executor.name}", dict(_unlisted(asdict(executor), "name")), whole)
     leaves |= {f"roles.{binding_words(binding)}": True for binding in spec.roles}
     leaves |= {f"policy_packs.{pack}": True for pack in spec.policy_packs}
     leaves |= dict(_flat("pack_settings", json.loads(json.dumps(dict(spec.pack_settings)))))
@@ -123,7 +126,7 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
     """Whether less is asked for than before; a new environment asks for nothing that held before."""
     section, _, rest = path.partition(".")
     match section:
-        case "roles" | "egress":
+        case "roles" | "egress" | "executors":  # an executor more is one place more that data goes to
             return kind == "added"
         case "standard_changes":
             return kind == "added" or (kind == "changed" and not _narrower(after, before))

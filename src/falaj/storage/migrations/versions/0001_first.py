@@ -672,6 +672,7 @@ def upgrade() -> None:
     op.create_table(
         'workload_enrolments',
         sa.Column('id', sa.String(length=40), nullable=False),
+        sa.Column('part', sa.String(length=20), nullable=False),
         sa.Column('location', sa.String(length=100), nullable=False),
         sa.Column('digest', sa.String(length=64), nullable=False),
         sa.Column('created_at', sa.Double(), nullable=False),
@@ -844,6 +845,47 @@ def upgrade() -> None:
         sa.Column('ended_at', sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(['run_id'], ['runs.id'], ),
         sa.PrimaryKeyConstraint('run_id', 'node')
+    )
+    op.create_table(
+        'step_orders',
+        sa.Column('key', sa.String(length=64), nullable=False),
+        sa.Column('run_id', sa.String(length=40), nullable=False),
+        sa.Column('executor', sa.String(length=100), nullable=False),
+        sa.Column('fence', sa.Integer(), nullable=False),
+        sa.Column('state', sa.String(length=20), nullable=False),
+        sa.Column('document', sa.JSON(), nullable=False),
+        sa.Column('cpu', sa.Double(), nullable=False),
+        sa.Column('memory_bytes', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+        sa.Column('worker', sa.String(length=100), nullable=True),
+        sa.Column('lease', sa.String(length=64), nullable=True),
+        sa.Column('lease_expires_at', sa.Double(), nullable=False),
+        sa.Column('data_key', sa.String(length=40), nullable=False),
+        sa.Column('receipt', sa.JSON(), nullable=True),
+        sa.Column('reason', sa.String(), nullable=False),
+        sa.Column('created_at', sa.Double(), nullable=False),
+        sa.Column('started_at', sa.Double(), nullable=True),
+        sa.Column('ended_at', sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(['run_id'], ['runs.id'], ),
+        sa.PrimaryKeyConstraint('key')
+    )
+    op.create_index('step_orders_by_run', 'step_orders', ['run_id'], unique=False)
+    op.create_index('step_orders_waiting', 'step_orders', ['executor', 'state', 'created_at'], unique=False)
+    op.create_table(
+        'step_output',
+        sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+        sa.Column('key', sa.String(length=64), nullable=False),
+        sa.Column('text', sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(['key'], ['step_orders.key'], ),
+        sa.PrimaryKeyConstraint('id')
+    )
+    op.create_index('step_output_by_order', 'step_output', ['key', 'id'], unique=False)
+    op.create_table(
+        'step_uploads',
+        sa.Column('key', sa.String(length=64), nullable=False),
+        sa.Column('lease', sa.String(length=64), nullable=False),
+        sa.Column('name', sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(['key'], ['step_orders.key'], ),
+        sa.PrimaryKeyConstraint('key', 'lease', 'name')
     )
     op.bulk_insert(
         sa.table('audit_head', sa.column('id', sa.Integer), sa.column('size', sa.Integer), sa.column('edge', sa.LargeBinary)),
