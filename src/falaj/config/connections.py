@@ -16,12 +16,16 @@ from falaj.config.errors import nearest
 from falaj.config.spec import SourceSpec
 from falaj.core.errors import FalajError, UsageError
 
-ConnectionKind = Literal["s3", "postgres"]
+ConnectionKind = Literal["s3", "postgres", "folder"]
 Tls = Literal["verify-full", "require", "off"]
 
-SCHEMES: Mapping[str, tuple[ConnectionKind, ...]] = {"sql": ("postgres",), "s3": ("s3",)}
+SCHEMES: Mapping[str, tuple[ConnectionKind, ...]] = {
+    "sql": ("postgres",), "s3": ("s3",), "delta": ("s3", "folder"), "iceberg": ("s3", "folder"),
+}  # fmt: skip
 """What a source of a scheme can be read from."""
-SECRETS: Mapping[ConnectionKind, tuple[str, ...]] = {"s3": ("key", "secret"), "postgres": ("password",)}
+SECRETS: Mapping[ConnectionKind, tuple[str, ...]] = {
+    "s3": ("key", "secret"), "postgres": ("password",), "folder": (),
+}  # fmt: skip
 """What a connection of a kind proves itself by."""
 UNKNOWN_JURISDICTION = "ZZ"
 DEFAULT_TIMEOUT_S = 600.0
@@ -98,6 +102,7 @@ class ConnectionSpec:
         secrets: Names of the platform's secrets by what they are for.
         bucket: Of an S3 connection.
         database: Of a database.
+        folder: Of tables in a folder of the machine.
     """
 
     name: str
@@ -107,6 +112,7 @@ class ConnectionSpec:
     secrets: Mapping[str, str] = field(default_factory=dict)
     bucket: BucketAddress | None = None
     database: DatabaseAddress | None = None
+    folder: str = ""
 
 
 def connection_name(url: str) -> str:

@@ -115,6 +115,7 @@ _gate_schema = WithJsonSchema(
 
 _S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?(\?region=[a-z0-9-]{1,40})?")
 
+_TABLE = re.compile(r"(delta|iceberg)://[a-z][a-z0-9]*(-[a-z0-9]+)*/[^/?#][^?#]*")
 _SQL = re.compile(r"sql://[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -125,6 +126,8 @@ def _without_endpoint(url: str) -> str:
         raise problem("this is not a bucket and a prefix alone", expected)
     if url.startswith("sql://") and not _SQL.fullmatch(url):
         raise problem("this is not a connection alone", "sql://CONNECTION; `query` says what is read from it")
+    if url.startswith(("delta://", "iceberg://")) and (not _TABLE.fullmatch(url) or "/../" in f"{url}/"):
+        raise problem("this is not a connection and the path of a table", "delta://CONNECTION/PATH")
     return url
 
 
@@ -145,8 +148,8 @@ Reference = Annotated[
 Url = Annotated[
     str,
     text_like(
-        r"^(package|file|s3|sql)://\S([^\x00-\x1f\x7f]*\S)?$",
-        "a URL of one of the kinds that can be read, package, file, s3 and sql; such as file://data/rows.csv",
+        r"^(package|file|s3|sql|delta|iceberg)://\S([^\x00-\x1f\x7f]*\S)?$",
+        "a URL of one of the kinds that can be read, package, file, s3, sql, delta and iceberg; such as file://data/rows.csv",
         2000,
     ),
     AfterValidator(_without_endpoint),

@@ -105,6 +105,12 @@ class DataSource(Strict):
         "`retrain: {on: event}` asks it.",
     )
 
+    at: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = Field(
+        default=None,
+        description="Of `delta://` the version, of `iceberg://` the id of the snapshot that is read; "
+        "by default the newest.",
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         is_query = self.source.startswith("sql://")
@@ -113,6 +119,8 @@ class DataSource(Strict):
             raise problem("a database is read by a query and a key", "`query: FILE.sql` and `key: [COLUMN, ...]`")
         if not is_query and (self.query or self.key or self.watch):
             raise problem("`query`, `key` and `watch` are of a database", "`source: sql://CONNECTION`")
+        if self.at is not None and not self.source.startswith(("delta://", "iceberg://")):
+            raise problem("`at` is of a table of a lake", "`source: delta://...` or `iceberg://...`")
         if self.prepare and not self.exam:
             raise problem("only an exam is prepared apart from the steps", "`exam: true`")
         if self.exam and not self.source.startswith(("file:///", "s3://")):

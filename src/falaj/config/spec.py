@@ -14,14 +14,14 @@ from typing import Any, Literal, Self
 
 from falaj.core.json_record import JsonRecord
 
-SPEC_VERSION = 9
+SPEC_VERSION = 10
 """Raised whenever the JSON form changes, so that an older cache entry is not read."""
 
 Risk = Literal["low", "medium", "high"]
 DEFAULT_RISK: Risk = "medium"
 Strategy = Literal["recreate", "blue_green", "canary", "shadow"]
 Answer = Literal["label", "probabilities", "both"]
-TABLE_SCHEMES = ("sql://",)
+TABLE_SCHEMES = ("sql://", "delta://", "iceberg://")
 """Sources that are tables already, and no files; their snapshots are Parquet."""
 Callers = Literal["anyone-on-this-machine", "token", "mtls", "oidc"]
 
@@ -45,6 +45,7 @@ class SourceSpec:
         query: Of a database: the file of the project with the query.
         key: Of a database: the columns that tell the rows of the query apart.
         watch: Of a database: a query whose answer changes when there is something new; empty when none does.
+        at: Of a table of a lake: the version or snapshot that is read; None for the newest.
     """
 
     name: str
@@ -59,6 +60,7 @@ class SourceSpec:
     query: str = ""
     key: tuple[str, ...] = ()
     watch: str = ""
+    at: int | None = None
 
     @property
     def filename(self) -> str:

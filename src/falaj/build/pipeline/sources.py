@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from falaj.build.pipeline.connections import ConnectionOpener, OpenConnection, TableReading, no_connections
 from falaj.build.pipeline.errors import SourceError
@@ -56,7 +56,12 @@ class SourceReader(Protocol):
         """A text that changes whenever there is something new; None where nothing can be said cheaply."""
 
 
-_READERS = {"s3": ("buckets", "s3"), "sql": ("databases", "sql")}
+_READERS = {
+    "s3": ("buckets", "s3"),
+    "sql": ("databases", "sql"),
+    "delta": ("delta_tables", "lake"),
+    "iceberg": ("iceberg_tables", "lake"),
+}
 """The module that reads sources of a scheme, and the extra that it needs."""
 
 
@@ -83,7 +88,7 @@ def resolve(
     Args:
         source: `package://NAME/path` is a file inside an installed package; `file://` one on this machine, relative
             to the project when it does not begin with a slash; `s3://bucket/prefix` objects; `sql://NAME` what its
-            query gives.
+            query gives; `delta://NAME/path` and `iceberg://NAME/path` a version of a table.
         environment: Where packages are looked for.
         worktree: The project's folder.
         store: Where the snapshot goes.
@@ -107,7 +112,7 @@ def resolve(
     raise SourceError(
         f"data source `{source.name}`: there is no reader for `{scheme}://`",
         where=source.source,
-        hint="package://, file://, s3:// and sql:// can be read",
+        hint="package, file, s3, sql, delta and iceberg can be read",
     )
 
 
@@ -186,7 +191,7 @@ def pinned(
     ref = f"sources/{_name_key(url)}/{hashlib.sha256(state.encode()).hexdigest()}"
     stored_json = store.get_ref(ref)
     if stored_json is not None:
-        snapshot = SourceSnapshot(**json.loads(stored_json))
+        snapshot = _snapshot_of(json.loads(stored_json))
         if store.has(snapshot.digest):
             return snapshot
     snapshot = read()
@@ -194,6 +199,11 @@ def pinned(
         raise SourceChangedError(url)
     store.set_ref(ref, json.dumps(asdict(snapshot)).encode())
     return snapshot
+
+
+def _snapshot_of(document: dict[str, Any]) -> SourceSnapshot:
+    table = document.pop("table", None)
+    return SourceSnapshot(**document, table=None if table is None else TableReading.from_json(table))
 
 
 def _name_key(url: str) -> str:

@@ -88,6 +88,8 @@ def _plain_field(column: pa.Field) -> pa.Field:
         kind = _declared_decimal(column) or pa.string()
     elif isinstance(kind, pa.UuidType | pa.JsonType):
         kind = pa.string()
+    elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        kind = pa.string() if pa.types.is_string_view(kind) else pa.binary()
     return pa.field(column.name, kind, column.nullable)
 
 

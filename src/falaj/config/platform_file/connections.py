@@ -23,6 +23,7 @@ from falaj.config.platform_file.listening import FilePath
 _OF_KIND: dict[ConnectionKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "s3": (("bucket",), ("region", "endpoint")),
     "postgres": (("host", "database", "user"), ("port", "tls", "ca", "timeout", "max_rows")),
+    "folder": (("path",), ()),
 }
 """Keys that a kind needs, and those that it may have."""
 _MOST_ROWS = 1_000_000_000
@@ -40,8 +41,9 @@ SecretPurpose = Literal["key", "secret", "password"]
 class Connection(Strict):
     """Another system that data is read from; sources name it, and its secrets stay with the platform."""
 
-    kind: Literal["s3", "postgres"] = Field(
-        description="What it is: `s3` for `s3://NAME/...`, `postgres` for `sql://NAME`."
+    kind: Literal["s3", "postgres", "folder"] = Field(
+        description="What it is: `s3` for `s3://`, `delta://` and `iceberg://`, `folder` for the last two, "
+        "`postgres` for `sql://`."
     )
     jurisdiction: Origin = Field(
         description="ISO 3166 code of the law that its data is under. Data that is not public is read by an "
@@ -82,6 +84,8 @@ class Connection(Strict):
         description=f"Of `postgres`: a query that gives more rows is refused; {DEFAULT_MAX_ROWS:,} by default.",
     )
 
+    path: FilePath | None = Field(default=None, description="Of `folder`: a folder that server and worker can read.")
+
     @model_validator(mode="after")
     def _of_kind(self) -> Self:
         needed, optional = _OF_KIND[self.kind]
@@ -93,7 +97,8 @@ class Connection(Strict):
         if foreign:
             raise problem(f"`{foreign[0]}` is not of kind {self.kind}", f"one of {', '.join((*needed, *optional))}")
         if self.secrets.keys() - {*SECRETS[self.kind]}:
-            raise problem("the secrets are those of another kind", f"`{'` and `'.join(SECRETS[self.kind])}`")
+            expected = f"`{'` and `'.join(SECRETS[self.kind])}`" if SECRETS[self.kind] else "no secrets"
+            raise problem("the secrets are those of another kind", expected)
         if self.kind == "s3" and len(self.secrets) == 1:
             raise problem("`key` and `secret` go together", "both; neither for what the machine itself may read")
         self._require_tls()
@@ -109,7 +114,7 @@ class Connection(Strict):
             name, self.kind, self.jurisdiction, tuple(dict.fromkeys(self.projects)),
             {str(purpose): secret for purpose, secret in self.secrets.items()},
             bucket=BucketAddress(**self._values(("bucket", "region", "endpoint"))) if self.kind == "s3" else None,
-            database=self._database() if self.kind == "postgres" else None,
+            database=self._database() if self.kind == "postgres" else None, folder=self.path or "",
         )  # fmt: skip
 
     def _database(self) -> DatabaseAddress:

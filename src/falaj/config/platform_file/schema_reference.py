@@ -58,6 +58,7 @@ connections:
   dwh:
     {kind: postgres, host: db.example.org, database: dwh, user: falaj, jurisdiction: AE,
      secrets: {password: DWH_PASSWORD}}
+  archive: {kind: folder, path: /srv/lake, jurisdiction: AE}
   lake:
     {kind: s3, bucket: acme-lake, region: me-central-1, jurisdiction: AE, projects: [flight-delay],
      secrets: {key: LAKE_KEY, secret: LAKE_SECRET}}

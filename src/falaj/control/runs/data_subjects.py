@@ -32,7 +32,7 @@ def taken_of(spec: ProjectSpec, snapshots: Mapping[str, SourceSnapshot]) -> Iter
 
 def everywhere(url: str) -> str:
     """The URL of a source that means the same in every project; empty for a file of the project."""
-    return url if url.startswith(("s3://", "file:///", "package://")) else ""
+    return url if url.startswith(("s3://", "file:///", "package://", "delta://", "iceberg://")) else ""
 
 
 def labels_given(
