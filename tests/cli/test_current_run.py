@@ -16,7 +16,7 @@ from falaj.cli import current_run, output
 from falaj.cli.application import application
 from falaj.control.runs.contract import RunResult, RunSpec
 from falaj.control.runs.local_record import LocalRecord
-from falaj.core.errors import UnavailableError, UsageError
+from falaj.core.errors import UnavailableError, UsageError, UsageError
 from falaj.core.home import Home
 from falaj.schemas import api
 from tests.cli.conftest import FALAJ
@@ -49,13 +49,16 @@ def falaj(*arguments: str) -> tuple[int, str]:
 
 
 def test_what_was_run_here_is_shown_and_its_logs_printed_without_a_server(folder: Path) -> None:
-    assert falaj("run", "--quiet")[0] == 0
+    assert falaj("run", "--quiet", "--junit", "falaj.xml")[0] == 0
+    assert 'name="say"' in Path("falaj.xml").read_text() and 'failures="0"' in Path("falaj.xml").read_text()
     code, text = falaj("run", "show", "last")
     assert code == 0
     assert f"of {folder}: succeeded" in text
     assert "say" in text
     assert "hello" in falaj("run", "logs")[1]
     assert falaj("run", "watch")[0] == 0
+    with pytest.raises(UsageError, match="cannot be written"):
+        falaj("run", "show", "last", "--junit", "nowhere/falaj.xml")
 
 
 def test_the_folder_is_an_option_and_no_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,7 @@ SHORT_COMMANDS = HOST_COMMANDS | MODEL_COMMANDS
 
 GROUPS = {
     "project": "Projects: files, repositories, data and secrets.",
+    "project ci": "Files of CI systems.",
     "project data": "Tables: profile one, or compare two.",
     "project secret": "Secrets of the steps of a project.",
     "run": "Run the project of this checkout; list, compare and follow runs.",
@@ -97,6 +98,7 @@ COMMANDS = {
     "project list": "projects:list_projects",
     "project add": "projects:add",
     "project hook": "projects:hook",
+    "project ci init": "project_files:ci_init",
     "project data profile": "profile:profile",
     "project secret set": "secrets:set_of_project",
     "project secret list": "secrets:list_of_project",

@@ -10,6 +10,7 @@ import typer
 from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table
 from falaj.config import create_project, json_schema, load_project
+from falaj.config.ci_files import PATHS, ci_text, write_ci_file
 from falaj.config.platform_file import platform_json_schema
 from falaj.config.readiness import missing_for_release, requirements
 
@@ -70,6 +71,20 @@ def validate(
         emit(f"{folder}: model {spec.model}, {counts}: valid")
         for missing in missing_for_release(spec):
             emit(f"a run of it makes a model that cannot be released, {missing}")
+
+
+def ci_init(
+    system: Annotated[str, typer.Argument(help="github, gitlab or jenkins.")],
+    folder: Annotated[Path, typer.Option("-C", "--folder", help="Top of the repository.")] = Path(),
+    project: Annotated[str, typer.Option(help="Its name on the platform; the model's by default.")] = "",
+    print_it: Annotated[bool, typer.Option("--print", help="Print the file instead.")] = False,
+) -> None:
+    """Write the file by which a CI system checks the project and starts its runs; one that exists stays as it is."""
+    name = project or load_project(folder).to_spec().model
+    if print_it and system in PATHS:
+        emit(ci_text(system, name), end="", wrap=False)
+        return
+    emit(f"wrote {write_ci_file(folder, system, name)}; its first lines say what to set there")
 
 
 def schema(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from falaj.cli.current_run import named_run
-from falaj.cli.options import JsonOption
+from falaj.cli.options import JsonOption, JunitOption
 from falaj.cli.output import emit, emit_json, emit_table
 from falaj.cli.progress import Progress, print_tree
 from falaj.core.errors import RunFailedError, UsageError
+from falaj.schemas import api
 from falaj.schemas.run_comparison import compare_runs, shown, to_html
 
 if TYPE_CHECKING:
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
 RunArgument = Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]
 
 
-def show(context: typer.Context, run_id: RunArgument = "last", json: JsonOption = False) -> None:
+def show(
+    context: typer.Context, run_id: RunArgument = "last", junit: JunitOption = None, json: JsonOption = False
+) -> None:
     """Show a run with its steps, checks and gates; the last one is that of the project in this folder."""
     selected_run = named_run(run_id, folder_of(context)).run
+    if junit is not None:
+        write_junit(junit, selected_run)
     if json:
         emit_json(selected_run)
     else:
@@ -77,6 +82,20 @@ def _write_new(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise UsageError(f"the page cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def write_junit(path: Path, run: api.Run) -> None:
+    """Write the report of a run for a CI system, over that of an earlier run.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    from falaj.cli.junit import to_junit
+
+    try:
+        path.write_text(to_junit(run), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the report cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def watch(context: typer.Context, run_id: RunArgument = "last") -> None:

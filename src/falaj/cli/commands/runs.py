@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from falaj.cli.commands.run_inspection import follow
+from falaj.cli.commands.run_inspection import follow, write_junit
 from falaj.cli.connection import open_client
-from falaj.cli.options import EveryOption, JsonOption, LimitOption
+from falaj.cli.current_run import last_local
+from falaj.cli.options import EveryOption, JsonOption, JunitOption, LimitOption
 from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
 from falaj.cli.paging import first_rows
 from falaj.core.errors import UsageError
+from falaj.core.home import Home
 
 SetOption = Annotated[list[str], typer.Option("--set", help="STEP.PARAMETER=VALUE, as often as needed.")]
 
@@ -24,13 +26,17 @@ def run(
     settings: SetOption = [],  # noqa: B006 - Typer reads it once and copies
     json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")] = False,
+    junit: JunitOption = None,
 ) -> None:
     """Run the project in this checkout, without a server; unchanged steps are cache hits."""
     if context.invoked_subcommand:
         return
     from falaj.cli.local_run import run_here
 
-    if not run_here(folder, overrides(settings), json=json, quiet=quiet):
+    succeeded = run_here(folder, overrides(settings), json=json, quiet=quiet)
+    if junit is not None and (ended := last_local(Home.from_environment(), folder)) is not None:
+        write_junit(junit, ended)
+    if not succeeded:
         raise typer.Exit(1)
 
 
@@ -76,14 +82,19 @@ def start(
     commit: Annotated[str, typer.Argument(help="Full commit id.")],
     settings: SetOption = [],  # noqa: B006
     wait: Annotated[bool, typer.Option("--wait", help="Follow it until it ends; exit 1 unless it succeeded.")] = False,
+    junit: JunitOption = None,
     json: JsonOption = False,
 ) -> None:
     """Start a run of a commit on the platform."""
+    if junit is not None and not wait:
+        raise UsageError("--junit reports how a run ended", hint="add --wait")
     client = open_client()
     queued_run = client.start_run(project, commit, overrides(settings))
     if not json:
         emit(f"run {queued_run.id} is queued" + ("" if wait else f"; falaj run watch {queued_run.id}"))
     succeeded = not wait or follow(client, queued_run.id, quiet=json)
+    if junit is not None:
+        write_junit(junit, client.run(queued_run.id))
     if json:
         emit_json(client.run(queued_run.id) if wait else queued_run)
     if not succeeded:
