@@ -16,7 +16,7 @@ from falaj.cli import current_run, output
 from falaj.cli.application import application
 from falaj.control.runs.contract import RunResult, RunSpec
 from falaj.control.runs.local_record import LocalRecord
-from falaj.core.errors import UnavailableError, UsageError, UsageError
+from falaj.core.errors import UnavailableError, UsageError
 from falaj.core.home import Home
 from falaj.schemas import api
 from tests.cli.conftest import FALAJ
