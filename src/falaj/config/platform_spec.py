@@ -185,12 +185,15 @@ class ExecutorSpec:
         kind: What starts their processes: `worker` is machines elsewhere that ask for steps.
         jurisdiction: ISO 3166 code of the law that holds there.
         default: Whether steps go there that name no executor.
+        data_from: Countries whose data about people, of banks, of health and of governments may go there although it
+            is another one.
     """
 
     name: str
     kind: ExecutorKind = "worker"
     jurisdiction: str = "AE"
     default: bool = False
+    data_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
 
 from falaj.build.pipeline import RunEvent, StepState
-from falaj.build.pipeline.errors import PipelineError
+from falaj.build.pipeline.cache import Output
+from falaj.build.pipeline.errors import PipelineError, StepError
+from falaj.build.pipeline.step_order import StepOrder
 from falaj.config import StepSpec
 from tests.build.pipeline.conftest import Project
 
@@ -384,3 +387,29 @@ def test_two_engines_on_one_store(chain: Project) -> None:
     assert results["a"].outputs == results["b"].outputs
     assert len(cached(chain.run(*STEPS, run_id="c"))) == 6
     assert Path(chain.home / "runs").is_dir()
+
+
+class _Forbidding:
+    """An executor that nothing may go to, and the placement that sends every step there."""
+
+    fence = 1
+
+    def executor_of(self, _step: StepSpec) -> _Forbidding:
+        return self
+
+    def require_permitted(self, step: str, sources: Collection[str]) -> None:
+        raise StepError(f"{sorted(sources)} stay here", where=step, code="step.residency")
+
+    def execute(self, order: StepOrder, stop: int, output: Callable[[bytes], None]) -> Mapping[str, Output]:
+        raise AssertionError((order, stop, output))
+
+
+def test_what_may_not_go_elsewhere_is_refused_before_the_project_is_stored_for_it(project: Project) -> None:
+    project.write("steps.py", "def first(rows):\n    return 1\n")
+    project.write("rows.csv", "a\n1\n")
+    step = StepSpec("first", run="steps:first", inputs=("rows",), retries=3)
+    result = project.run(step, data={"rows": "file://rows.csv"}, placement=_Forbidding())
+    error = result.steps["first"].error
+    assert error is not None and (error.code, result.steps["first"].attempts) == ("step.residency", 1)
+    assert "['rows'] stay here" in str(error)
+    assert not any((project.home / "runs").rglob("tree"))

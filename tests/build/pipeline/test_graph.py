@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falaj.build.pipeline.errors import PipelineError
-from falaj.build.pipeline.graph import choose, expand, node_name
+from falaj.build.pipeline.graph import choose, expand, node_name, sources_reaching
+from falaj.build.pipeline.project_tree import may_be_read
 from falaj.config import StepSpec
 
 
@@ -136,3 +137,35 @@ def test_a_node_is_higher_than_its_readers(pipeline: dict[str, StepSpec]) -> Non
 def test_names_of_cells() -> None:
     assert node_name("fit", {}) == "fit"
     assert node_name("fit", {"seed": 1, "kind": "a b", "on": True}) == "fit[seed=1,kind=a b,on=true]"
+
+
+def test_sources_reach_what_is_made_of_them() -> None:
+    nodes = expand(
+        steps(
+            StepSpec("clean", inputs=("raw",)),
+            StepSpec("fit", inputs=("clean",), matrix={"seed": (1, 2)}),
+            StepSpec("best", inputs=("fit", "weather")),
+            StepSpec("waits", needs=("best",)),
+        ),
+        {"raw", "weather"},
+    )
+    assert sources_reaching("best", nodes) == {"raw", "weather"}
+    assert sources_reaching("fit[seed=1]", nodes) == {"raw"}
+    assert sources_reaching("waits", nodes) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("source", "files", "reached"),
+    [
+        ("file://data/rows.csv", None, True),
+        ("file://data/rows.csv", ("steps.py",), False),
+        ("file://data/rows.csv", ("steps.py", "data/rows.csv"), True),
+        ("file://data", ("data/rows.csv",), True),
+        ("file:///data/rows.csv", None, False),
+        ("s3://bucket/rows", None, False),
+    ],
+)
+def test_data_in_the_project_reaches_a_step_that_may_read_it(
+    source: str, files: tuple[str, ...] | None, reached: bool
+) -> None:
+    assert may_be_read(source, files) is reached

@@ -12,7 +12,7 @@ from falaj.build.pipeline.events import RunEvent
 from falaj.control.runs import event_writer
 from falaj.control.runs.event_writer import Journal
 from falaj.core.errors import UnavailableError
-from falaj.storage import Database, EventRow, ProjectRow, RunRow, StepRunRow
+from falaj.storage import Database, EventRow, ProcessRow, ProjectRow, RunRow, StepRunRow
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +54,7 @@ def test_nothing_is_lost_while_the_database_is_away(
 ) -> None:
     monkeypatch.setattr(event_writer, "_TRY_AGAIN_S", 0.01)
     away = Away(database, refusals)
-    with Journal(away, run_id) as journal:  # type: ignore[arg-type]
+    with Journal(away, run_id, 1) as journal:  # type: ignore[arg-type]
         journal.set_mlflow_run("m")
         journal.emit(RunEvent("step.started", 1.0, "a"))
         time.sleep(0.15)
@@ -72,6 +72,22 @@ def test_a_database_that_stays_away_does_not_hold_the_worker_for_ever(
 ) -> None:
     monkeypatch.setattr(event_writer, "_TRY_AGAIN_S", 0.01)
     monkeypatch.setattr(event_writer, "_GIVE_UP_AFTER_S", 0.1)
-    with Journal(Away(database, 10_000), run_id) as journal:  # type: ignore[arg-type]
+    with Journal(Away(database, 10_000), run_id, 1) as journal:  # type: ignore[arg-type]
         journal.emit(RunEvent("step.started", 1.0, "a"))
     assert steps(database) == {}
+
+
+def test_who_lost_the_lease_writes_nothing_any_more(database: Database, run_id: str) -> None:
+    with database.transaction() as session:
+        session.add(
+            ProcessRow(id=run_id, kind="run", state="running", data={}, fence=2, created_at=1.0, updated_at=1.0)
+        )
+    with Journal(database, run_id, 1) as stale:
+        stale.set_mlflow_run("stale")
+        stale.emit(RunEvent("step.failed", 1.0, "a"))
+    assert steps(database) == {}
+    with Journal(database, run_id, 2) as current:
+        current.emit(RunEvent("step.finished", 2.0, "a"))
+    assert steps(database) == {"a": "succeeded"}
+    with database.reading() as session:
+        assert session.get_one(RunRow, run_id).mlflow_run is None

@@ -17,6 +17,7 @@ from falaj.storage.durable import (
     ProcessTable,
     TransitionStep,
 )
+from falaj.storage.durable.clock import database_now
 
 pytestmark = pytest.mark.integration
 
@@ -72,10 +73,26 @@ def test_an_illegal_event_rolls_everything_back(table: ProcessTable, database: D
         assert (row.state, row.lease_owner) == ("new", "one")
 
 
-def test_a_restarted_owner_gives_its_leases_back(table: ProcessTable) -> None:
-    table.claim("thing", "one", lease_s=1000, now=100)
-    assert table.release_all("one") == 1
-    assert table.claim("thing", "one", lease_s=10, now=101) is not None
+def test_leases_of_owners_that_ended_are_given_back_and_live_ones_stay(table: ProcessTable) -> None:
+    table.claim("thing", "host:1", lease_s=1000, now=100)
+    assert table.release_gone("host:", lambda owner: owner == "host:2") == 0
+    assert table.release_gone("other:", lambda _: True) == 0
+    assert table.claim("thing", "host:2", lease_s=10, now=101) is None
+    assert table.release_gone("host:", lambda owner: owner == "host:1") == 1
+    assert table.claim("thing", "host:2", lease_s=10, now=101) is not None
+
+
+def test_leases_go_by_the_clock_of_the_database(
+    table: ProcessTable, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose clock is 60 s ahead neither steals a lease nor holds one longer."""
+    monkeypatch.setattr("time.time", lambda: 4e9)
+    lease = table.claim("thing", "one", lease_s=30)
+    assert lease is not None
+    with database.reading() as session:
+        assert abs(lease.expires_at - 30 - database_now(session)) < 25
+    assert table.claim("thing", "two", lease_s=30) is None
+    assert table.renew(lease, 30) == "new"
 
 
 def test_of_many_claimers_one_wins(table: ProcessTable) -> None:

@@ -25,13 +25,14 @@ from falaj.build.pipeline.errors import StepError
 from falaj.build.pipeline.events import Emit
 from falaj.build.pipeline.executors import Placement, no_placement
 from falaj.build.pipeline.fingerprint_inputs import FingerprintInputs
-from falaj.build.pipeline.graph import NodeInput, StepNode, choose, expand
+from falaj.build.pipeline.graph import NodeInput, StepNode, choose, expand, sources_reaching
 from falaj.build.pipeline.input_cache import Materials
 from falaj.build.pipeline.job_runner import JobResult, JobRunner
 from falaj.build.pipeline.jobs import Job, StepInput
 from falaj.build.pipeline.mlflow_files import Recorded
 from falaj.build.pipeline.node_files import step_log
 from falaj.build.pipeline.node_results import event_kind, given_to, particulars, step_result, was_cancelled
+from falaj.build.pipeline.project_tree import may_be_read
 from falaj.build.pipeline.result import PipelineResult, StepResult, StepState
 from falaj.build.pipeline.secret_masking import Secrets
 from falaj.build.pipeline.sources import SourceSnapshot, forget, resolve
@@ -223,7 +224,13 @@ class _Execution:
         inputs = tuple(tuple(self._parts(entry)) for entry in node.inputs)
         self._notice(node)
         fingerprint = self._facts.fingerprint(node, params, inputs)
-        return Job(node, fingerprint, params, inputs, self._facts.readable(node, inputs))
+        files = self._facts.readable(node, inputs)
+        return Job(node, fingerprint, params, inputs, files, self._sources(node, files))
+
+    def _sources(self, node: StepNode, files: tuple[str, ...] | None) -> frozenset[str]:
+        """Sources that reach a node: by its inputs, or because it may read their files in the project."""
+        reached = sources_reaching(node.name, self._nodes)
+        return reached | {each.name for each in self._spec.data.values() if may_be_read(each.source, files)}
 
     def _notice(self, node: StepNode) -> None:
         """Say once of a place in the code that it cannot be followed."""

@@ -28,7 +28,7 @@ class StepError(RunFailedError):
 
     Codes: `step.failed`, `step.timed-out`, `step.cancelled`, `step.out-of-memory`, `step.out-of-disk`, `step.killed`,
     `step.wrong-output`, `step.wrong-input`, `step.secret-in-result`, `step.missing-function`, `step.input-unreadable`,
-    `step.lost`, `step.not-placed`, `step.other-environment`, `step.queue-timeout`.
+    `step.lost`, `step.not-placed`, `step.residency`, `step.other-environment`, `step.queue-timeout`.
     """
 
     code = "step.failed"
@@ -58,6 +58,7 @@ def retriable(error: FalajError) -> bool:
         "step.wrong-input",
         "step.secret-in-result",
         "step.not-placed",
+        "step.residency",
         "step.other-environment",
         "step.queue-timeout",
     }

@@ -65,6 +65,18 @@ class StepNode:
         return frozenset(self.needs).union(*(entry.nodes for entry in self.inputs))
 
 
+def sources_reaching(name: str, nodes: Mapping[str, StepNode]) -> frozenset[str]:
+    """The data sources that something of may be in what a node reads."""
+    reached: set[str] = set()
+    pending, visited = [name], {name}
+    while pending:
+        for entry in nodes[pending.pop()].inputs:
+            reached |= {entry.source} if entry.source is not None else set()
+            pending += [each for each in entry.nodes if each not in visited]
+            visited.update(entry.nodes)
+    return frozenset(reached)
+
+
 def expand(steps: Mapping[str, StepSpec], sources: Collection[str]) -> dict[str, StepNode]:
     """Turn steps into nodes.
 

@@ -21,6 +21,7 @@ from falaj.build.pipeline.executors import Executor, Placement, no_placement
 from falaj.build.pipeline.executors.local import LocalExecutor
 from falaj.build.pipeline.jobs import Job
 from falaj.build.pipeline.logs import StepLog
+from falaj.build.pipeline.project_tree import stored_tree
 from falaj.build.pipeline.secret_masking import Secrets
 from falaj.build.pipeline.step_attempt import FULL, DamagedInputError, StepResources
 from falaj.build.pipeline.step_order import OrderContext, order_of
@@ -77,7 +78,8 @@ class JobRunner:
         self._context = OrderContext(run_dir.name, bench.environment.digest, placement.fence, dict(extra))
         self._emit = emit
         self._lock = threading.Lock()
-        self._tree, self._tree_lock = "", threading.Lock()
+        self._trees: dict[tuple[str, ...] | None, str] = {}
+        self._trees_lock = threading.Lock()
         self._stopped, self._stopper = os.pipe()
 
     def stop(self) -> None:
@@ -143,13 +145,16 @@ class JobRunner:
         executor: Executor | None = self.placement.executor_of(job.node.step)
         if executor is None:
             return self._local.execute(order_of(job, attempt, self._context), self._stopped, output)
-        return executor.execute(order_of(job, attempt, self._context, self._kept_tree()), self._stopped, output)
+        executor.require_permitted(job.node.name, job.sources)
+        return executor.execute(order_of(job, attempt, self._context, self._tree(job.files)), self._stopped, output)
 
-    def _kept_tree(self) -> str:
-        """The project's files as an artifact, for machines that have none of them; stored once."""
-        with self._tree_lock:
-            self._tree = self._tree or self.bench.store.put(self.bench.worktree).digest
-            return self._tree
+    def _tree(self, files: tuple[str, ...] | None) -> str:
+        """The project's files as an artifact, for machines that have none of them; each selection is stored once."""
+        with self._trees_lock:
+            if files not in self._trees:
+                scratch = self.run_dir / "tree"
+                self._trees[files] = stored_tree(self.bench.store, self.bench.worktree, files, scratch)
+            return self._trees[files]
 
     def _again(self, job: Job, error: Exception, attempts: int, lost: int) -> bool:
         """Whether to try again, after a pause; what its executor lost does not count as a failure of the step."""

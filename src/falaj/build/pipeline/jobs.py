@@ -41,6 +41,7 @@ class Job:
         params: Its arguments, the matrix cell included.
         inputs: For each entry of the step's `inputs`, what is read.
         files: What it may read of the project, relative to the worktree; None for all of it.
+        sources: Data sources that something of may be in what it reads.
     """
 
     node: StepNode
@@ -48,3 +49,4 @@ class Job:
     params: Mapping[str, Any]
     inputs: tuple[tuple[StepInput, ...], ...]
     files: tuple[str, ...] | None = None
+    sources: frozenset[str] = frozenset()

@@ -251,10 +251,16 @@ class ExecutorSettings(Strict):
     )
     jurisdiction: Origin = Field(description="ISO 3166 code of the law that holds there.")
     default: bool = Field(default=False, description="Whether steps go there that name no `executor`.")
+    data_from: list[Origin] = Field(
+        default=[],
+        description="Countries whose data about people, of banks, of health and of governments may go there although "
+        "it is another country. Rules of a policy pack hold besides.",
+    )
 
     def to_spec(self, name: str) -> ExecutorSpec:
         """The executor as other rooms consume it."""
-        return ExecutorSpec(name, **self.model_dump())
+        settings = self.model_dump(exclude={"data_from"})
+        return ExecutorSpec(name, **settings, data_from=tuple(dict.fromkeys(self.data_from)))
 
 
 class Scope(Strict):

@@ -23,6 +23,7 @@ from falaj.control.compliance.gates import (
     facts_of_training,
     needs_assessment,
     needs_bias_evaluation,
+    transfer_refusals,
     transfers_of,
 )
 from falaj.control.compliance.label_lineage import (
@@ -139,6 +140,7 @@ __all__ = [
     "snapshots_of",
     "subject_of",
     "tombstone",
+    "transfer_refusals",
     "transfers_of",
     "unsearched",
     "verified",

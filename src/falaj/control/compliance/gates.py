@@ -116,6 +116,12 @@ def transfers_of(subject: AssessedModel, jurisdictions: Iterable[str], rules: Ru
     return tuple(sorted(transfer_set, key=lambda each: (each.regime, each.destination)))
 
 
+def transfer_refusals(subject: AssessedModel, jurisdiction: str, rules: Rules) -> tuple[str, ...]:
+    """Which rules keep a model's data from a jurisdiction, and why; none where it may go there."""
+    place = DeploymentEnvironment("", 0, frozenset({jurisdiction}))
+    return tuple(f"{rule}: {note}" for rule, note in _transfer_notes(subject, place, rules).items())
+
+
 def needs_assessment(subject: AssessedModel, rules: Rules) -> bool:
     """Whether an impact assessment is asked for: people are in the data, or the model is of high risk."""
     under_law = bool(regimes_of_all(rules.entity, subject.labels))

@@ -68,6 +68,11 @@ class DataClassification:
         return self.classification in _OF_PEOPLE or bool(self.subject_key)
 
     @property
+    def restricted(self) -> bool:
+        """Whether it stays in its country unless somebody lets it go: data of people, banks, health, governments."""
+        return self.personal or self.classification in _SECTORS
+
+    @property
     def country(self) -> str:
         """The country of its origin."""
         return country_of(self.origin)

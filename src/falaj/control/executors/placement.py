@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select as descriptors
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,7 @@ class ExecutorPlacement:
         default: Where steps go that name none.
         fence: Token of who conducts the run.
         record: Receives a node and what it recorded with MLflow.
+        residency: Says why data of sources may not go to an executor; empty where it may.
     """
 
     database: Database
@@ -55,6 +56,7 @@ class ExecutorPlacement:
     default: str
     fence: int
     record: Record
+    residency: Callable[[Collection[str], ExecutorSpec], str]
 
     def executor_of(self, step: StepSpec) -> Executor | None:
         """See `Placement.executor_of`.
@@ -88,6 +90,13 @@ class QueuedExecutor:
     placement: ExecutorPlacement
     spec: ExecutorSpec
     queue_timeout_s: float | None
+
+    def require_permitted(self, step: str, sources: Collection[str]) -> None:
+        """See `Executor.require_permitted`."""
+        reason = self.placement.residency(sources, self.spec)
+        if reason:
+            hint = "another `executor`, or `data_from` of this one in platform.yaml where the law lets the data go"
+            raise StepError(reason, where=step, hint=hint, code="step.residency")
 
     def execute(self, order: StepOrder, stop: int, output: Callable[[bytes], None]) -> Mapping[str, Output]:
         """See `Executor.execute`."""

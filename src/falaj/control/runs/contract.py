@@ -11,7 +11,7 @@ from falaj.build.pipeline.connections import ConnectionOpener, no_connections
 from falaj.build.pipeline.events import Emit
 from falaj.build.pipeline.executors import Placement, no_placement
 from falaj.build.pipeline.mlflow_files import Recorded
-from falaj.config.spec import GateSpec
+from falaj.config.spec import GateSpec, ProjectSpec
 from falaj.control.notary import Notary
 from falaj.control.notary.commit import CommitProof
 from falaj.control.runs.training_rows import Training
@@ -142,7 +142,7 @@ class RunContext:
         secrets: Gives the values of those of the named secrets that are set.
         existing_release: Finds the release of a model that has these bytes, or whose backtest model had, as
             `model@number`; None when there is none.
-        placement: Finds the executors of steps; what they record with MLflow goes to its argument.
+        placement: Finds the executors of steps; what they record with MLflow goes to its first argument.
         refusal: Says why the model of a project file may not be trained; empty when it may.
         labels: The labels that the data of a project file has besides those that it says, by source: those that were
             ever given to the digests of its snapshots, or to the same sources.
@@ -162,7 +162,7 @@ class RunContext:
     candidates: Callable[[str | None], CandidateTracking] = lambda _mlflow_run: Untracked()
     secrets: Callable[[Collection[str]], Mapping[str, str]] = lambda _names: {}
     refusal: Callable[[Any], str] = lambda _spec: ""
-    placement: Callable[[Callable[[str, Recorded], None]], Placement] = lambda _record: no_placement
+    placement: Callable[[Callable[[str, Recorded], None], ProjectSpec], Placement] = lambda _record, _spec: no_placement
     labels: Callable[[Any, Mapping[str, str]], Mapping[str, Sequence[Any]]] = lambda _spec, _digests: {}
     connect: ConnectionOpener = no_connections
 

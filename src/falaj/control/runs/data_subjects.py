@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from falaj.build.pipeline.sources import SourceSnapshot
+from falaj.config.platform_spec import ExecutorSpec
 from falaj.config.spec import ProjectSpec
 from falaj.control import compliance
+from falaj.control.compliance.labels import country_of
 from falaj.control.runs.contract import RunResult
 from falaj.core.principal import Principal
 from falaj.storage import Database, RunRow
@@ -68,6 +70,37 @@ def refusal(database: Database, keyring: Keyring, worker: Principal, run_id: str
             record.write(session, "access.denied", worker.id, f"run/{run_id}", now, details, outcome="denied")
             return error.decision.reason
     return ""
+
+
+def why_not_there(
+    database: Database,
+    keyring: Keyring,
+    spec: ProjectSpec,
+    sources: Collection[str],
+    executor: ExecutorSpec,
+    now: float,
+) -> str:
+    """Why data of some sources may not go to an executor, with the label and the rule; empty when it may.
+
+    Every label counts that the same data was ever given.
+    """
+    with database.reading() as session:
+        label_sets = labels_given(session, spec, {})
+        rules = compliance.rules_in_force(session, keyring, now, spec.model)
+    labels = compliance.labels_of(
+        [*(spec.data[name] for name in sources), *(label for name in sources for label in label_sets[name])]
+    )
+    allowed = {country_of(each) for each in (executor.jurisdiction, *executor.data_from)}
+    for label in labels:
+        if label.restricted and label.country not in allowed:
+            return (
+                f"`{label.name}` is {label.classification} data from {label.origin}, and the executor "
+                f"'{executor.name}' is in {executor.jurisdiction} (rule data_from)"
+            )
+    if rules is None:
+        return ""
+    subject = replace(_subject(spec, {}), labels=labels)
+    return "; ".join(compliance.transfer_refusals(subject, executor.jurisdiction, rules))
 
 
 def search(

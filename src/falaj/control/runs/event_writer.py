@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from falaj.build.pipeline.events import RunEvent
 from falaj.core.errors import UnavailableError
-from falaj.storage import Database, EventRow, RunRow, StepRunRow
+from falaj.storage import Database, EventRow, ProcessRow, RunRow, StepRunRow
 
 _FLUSH_EVERY_S = 0.1
 _TRY_AGAIN_S = 1.0
@@ -35,10 +35,11 @@ class Journal:
     Args:
         database: Where they go.
         run_id: The run.
+        fence: Token of the lease on the run: once somebody else conducts it, nothing is written any more.
     """
 
-    def __init__(self, database: Database, run_id: str) -> None:
-        self._database, self._run_id = database, run_id
+    def __init__(self, database: Database, run_id: str, fence: int) -> None:
+        self._database, self._run_id, self._fence = database, run_id, fence
         self._events: queue.SimpleQueue[RunEvent] = queue.SimpleQueue()
         self._batch: list[RunEvent] = []
         self._mlflow_run: str | None = None
@@ -85,17 +86,25 @@ class Journal:
         if not self._batch and mlflow_run is None:
             return
         with self._database.transaction() as session:
-            if mlflow_run is not None:
-                session.get_one(RunRow, self._run_id).mlflow_run = mlflow_run
-            for event in self._batch:
-                session.add(
-                    EventRow(at=event.at, subject=f"run/{self._run_id}", kind=event.kind, data=event_data(event))
-                )
-                if event.node and event.kind != "step.log":
-                    self._apply(session, event)
+            if self._is_stale(session):
+                logger.warning("another worker conducts run %s; its events are not ours to write", self._run_id)
+            else:
+                self._write(session, mlflow_run)
         self._batch = []
         if mlflow_run is not None:
             self._mlflow_run = None
+
+    def _is_stale(self, session: Session) -> bool:
+        process = session.get(ProcessRow, self._run_id, with_for_update={"read": True})
+        return process is not None and process.fence != self._fence
+
+    def _write(self, session: Session, mlflow_run: str | None) -> None:
+        if mlflow_run is not None:
+            session.get_one(RunRow, self._run_id).mlflow_run = mlflow_run
+        for event in self._batch:
+            session.add(EventRow(at=event.at, subject=f"run/{self._run_id}", kind=event.kind, data=event_data(event)))
+            if event.node and event.kind != "step.log":
+                self._apply(session, event)
 
     def _apply(self, session: Session, event: RunEvent) -> None:
         row = session.get(StepRunRow, (self._run_id, event.node))

@@ -446,7 +446,7 @@ class _Run:
             log_path=self._log_path,
             snapshots=self.pinned,
             connect=self.around.connect,
-            placement=self.around.placement(record),
+            placement=self.around.placement(record, self.spec),
         )
         self.pinned.update(pipeline.snapshots)
         for name, result in pipeline.steps.items() if RUN_ID in tracking else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from falaj.build.pipeline.executors import Placement
 from falaj.build.pipeline.mlflow_files import Recorded
 from falaj.config import load_project_cached
+from falaj.config.platform_spec import ExecutorSpec
 from falaj.config.spec import ProjectSpec
 from falaj.control import changes, executors, releases
 from falaj.control.compliance import DataClassification, Searched
@@ -41,6 +43,7 @@ from falaj.control.runs.training_rows import Training
 from falaj.core.egress import EgressRules
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
+from falaj.core.os_processes import procfs
 from falaj.core.principal import Principal, PrincipalKind
 from falaj.core.sandbox import Sandbox, offered
 from falaj.storage import Database, ProjectRow, ReleaseRow, RunRow
@@ -78,7 +81,8 @@ class Worker:
         self._store = open_home_store(home, self._keys)
         self._tracking = Tracking(home)
         self._stopping = threading.Event()
-        self._name = f"worker:{socket.gethostname()}:{home.root}"
+        self._prefix = f"worker:{socket.gethostname()}:{home.root}:"
+        self._name = self._prefix + process_name(os.getpid())
         handlers = {"mlflow-register": self._register, "mlflow-alias": self._alias}
         self._outbox = Outbox(self._database, handlers)
 
@@ -90,7 +94,7 @@ class Worker:
         """Work until `stop`."""
         self._database.migrate()
         run_folder.sweep(self._home.root / "runs", self._is_open)
-        self._processes.release_all(self._name)
+        self._processes.release_gone(self._prefix, self._is_gone)
         mirror = threading.Thread(target=self._mirror, name="mlflow", daemon=True)
         mirror.start()
         for _ in looks(self._database, self._stopping):
@@ -100,7 +104,7 @@ class Worker:
     def _work_on_next(self) -> bool:
         """Work on the run that has waited longest; False when none waits."""
         try:
-            lease = self._processes.claim("run", self._name, _LEASE_S, time.time())
+            lease = self._processes.claim("run", self._name, _LEASE_S)
             if lease is not None:
                 self._work(lease)
                 return True
@@ -115,13 +119,18 @@ class Worker:
         threading.Thread(target=self._tracking.warm_up, name="mlflow-warm-up", daemon=True).start()
         with _Heartbeat(self._processes, lease, self._stopping) as heartbeat:
             order, mlflow_run = self._begin(lease)
-            with Journal(self._database, order.run_id) as journal:
+            with Journal(self._database, order.run_id, lease.fence) as journal:
                 outcome = self._conduct(order, mlflow_run, heartbeat, journal, lease.fence)
             outcome, searched = data_subjects.search(self._database, self._vault, self._store, outcome)
         if heartbeat.lost or (self._stopping.is_set() and not heartbeat.cancel_wanted):
             return  # the state stays `running`; whoever claims it next finds the finished steps in the cache
         self._finish(lease, outcome, searched)
         run_folder.clear(self._home.run_dir(order.run_id))
+
+    def _is_gone(self, owner: str) -> bool:
+        """Whether the process is gone that a lease of this machine and home belongs to."""
+        name = owner.removeprefix(self._prefix)
+        return name != process_name(int(name.partition(".")[0]))
 
     def _is_open(self, run_id: str) -> bool:
         """Whether a run may still be worked on; a folder that no row knows is of a run without the server."""
@@ -174,7 +183,7 @@ class Worker:
             candidates=partial(tracked_candidates, self._tracking),
             secrets=lambda names: self._secrets(order.run_id, names),
             refusal=lambda spec: self._refusal(order.run_id, spec),
-            placement=lambda recorded: self._placement(order.run_id, fence, recorded),
+            placement=lambda recorded, spec: self._placement(order.run_id, fence, recorded, spec),
             labels=self._labels,
             connect=self._connections(order.project).open,
         )
@@ -196,14 +205,27 @@ class Worker:
         except (FalajError, OSError) as error:
             return RunResult(RunState.FAILED, str(error))
 
-    def _placement(self, run_id: str, fence: int, recorded: Callable[[str, Recorded], None]) -> Placement:
+    def _placement(
+        self, run_id: str, fence: int, recorded: Callable[[str, Recorded], None], project: ProjectSpec
+    ) -> Placement:
         """Where steps go; what an earlier holder of the run has ordered is void from now on."""
         with self._database.transaction() as session:
             executors.void(session, run_id, fence)
             spec = settings.current(session)
         return executors.ExecutorPlacement(
-            self._database, self._store, spec.executors, spec.default_executor, fence, recorded
-        )
+            self._database, self._store, spec.executors, spec.default_executor, fence, recorded,
+            lambda sources, executor: self._residency(run_id, project, sources, executor),
+        )  # fmt: skip
+
+    def _residency(self, run_id: str, project: ProjectSpec, sources: Collection[str], executor: ExecutorSpec) -> str:
+        """Why data of sources may not go to an executor; a refusal is written to the audit log."""
+        now, keyring = time.time(), PublicKeyring(self._home.keys)
+        reason = data_subjects.why_not_there(self._database, keyring, project, sources, executor, now)
+        if reason:
+            details = {"executor": executor.name, "reason": reason}
+            with self._database.transaction() as session:
+                record.write(session, "step.refused", releases.WORKER, f"run/{run_id}", now, details, outcome="denied")
+        return reason
 
     def _egress(self) -> EgressRules:
         with self._database.reading() as session:
@@ -322,6 +344,12 @@ class Worker:
         self._tracking.alias(message["model"], message["release"], message["alias"])
 
 
+def process_name(pid: int) -> str:
+    """What names a process of this machine once and for all; empty when there is none."""
+    row = procfs.process(pid)
+    return f"{pid}.{row.started}" if row is not None and not row.zombie else ""
+
+
 def _shared_trust(session: Session, settings: Mapping[str, str], sandbox: Sandbox) -> str:
     """Why no project may run where one could read the keys that protect the others; empty when it may."""
     if sandbox.hides_files or settings.get("FALAJ_SHARED_TRUST") == "1":
@@ -382,7 +410,7 @@ class _Heartbeat:
     def _beat(self) -> None:
         while not self._done.wait(_RENEW_EVERY_S):
             try:
-                state = self._processes.renew(self._lease, _LEASE_S, time.time())
+                state = self._processes.renew(self._lease, _LEASE_S)
             except LeaseLostError:
                 self.lost = True
                 return

@@ -120,6 +120,14 @@ def lock_digest(worktree: Path, lockfile: str) -> str:
     return hasher.hexdigest()
 
 
+def environment_files(worktree: Path) -> list[Path]:
+    """The files of a project that decide what its environment is."""
+    lockfile = lockfile_of(worktree)
+    named = [worktree / name for name in (lockfile, ".python-version", "pyproject.toml") if name]
+    own = _own_packages(worktree, lockfile) if lockfile else ()
+    return [*(path for path in named if path.is_file()), *own]
+
+
 def _own_packages(worktree: Path, lockfile: str) -> Iterator[Path]:
     """Files of packages that lie in the project's folder: the lock does not say what is in them."""
     if lockfile == "uv.lock":

@@ -6,16 +6,17 @@ holder that slept through its lease changes nothing (Kleppmann, "How to do distr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from falaj.core.errors import ConflictError
 from falaj.core.transition import ProcessEvent, Transition, TransitionStep
 from falaj.storage import Database, ProcessRow
+from falaj.storage.durable.clock import database_now
 from falaj.storage.durable.outbox import Outbox
 
 
@@ -82,32 +83,27 @@ class ProcessTable:
             )
         )
 
-    def claim(self, kind: str, owner: str, lease_s: float, now: float) -> Lease | None:
+    def claim(self, kind: str, owner: str, lease_s: float, now: float | None = None) -> Lease | None:
         """Take the process of `kind` that has waited longest and is due, or None.
 
         Args:
             kind: The kind to look for.
             owner: Name of the claimer.
             lease_s: For how many seconds it may hold the process without renewing.
-            now: Unix seconds.
+            now: Unix seconds; those of the database by default, which are one for holders on several machines.
         """
-        due = (
-            select(ProcessRow)
-            .where(ProcessRow.kind == kind, ProcessRow.wake_at <= now, ProcessRow.lease_expires_at <= now)
-            .order_by(ProcessRow.wake_at)
-            .limit(1)
-        )
         with self._database.reading() as session:
-            if session.scalar(due) is None:
+            if session.scalar(_due(kind, _now(session, now))) is None:
                 return None  # no write lock is taken while there is nothing to do
         with self._database.transaction() as session:
-            row = session.scalar(due.with_for_update(skip_locked=True))
+            at = _now(session, now)
+            row = session.scalar(_due(kind, at).with_for_update(skip_locked=True))
             if row is None:
                 return None
-            row.lease_owner, row.lease_expires_at, row.fence = owner, now + lease_s, row.fence + 1
+            row.lease_owner, row.lease_expires_at, row.fence = owner, at + lease_s, row.fence + 1
             return Lease(row.id, owner, row.fence, row.lease_expires_at, row.state, row.data)
 
-    def renew(self, lease: Lease, lease_s: float, now: float) -> str:
+    def renew(self, lease: Lease, lease_s: float, now: float | None = None) -> str:
         """Hold the process for another `lease_s` seconds; return its state, which others may have changed.
 
         Raises:
@@ -115,7 +111,7 @@ class ProcessTable:
         """
         with self._database.transaction() as session:
             row = self._leased_row(session, lease)
-            row.lease_expires_at = now + lease_s
+            row.lease_expires_at = _now(session, now) + lease_s
             return row.state
 
     def advance(self, session: Session, lease: Lease, event: ProcessEvent, now: float) -> TransitionStep:
@@ -143,13 +139,19 @@ class ProcessTable:
         row = session.get(ProcessRow, process_id, with_for_update=True)
         return None if row is None else self._apply(session, row, event, now)
 
-    def release_all(self, owner: str) -> int:
-        """Give back every lease of an owner that has restarted; return how many there were."""
-        statement = (
-            update(ProcessRow).where(ProcessRow.lease_owner == owner).values(lease_owner=None, lease_expires_at=0.0)
-        )
+    def release_gone(self, prefix: str, is_gone: Callable[[str], bool]) -> int:
+        """Give back every lease of an owner that has ended; return how many there were.
+
+        Args:
+            prefix: What the names of the owners begin with of which this machine can tell.
+            is_gone: Tells of an owner whether it has ended.
+        """
+        leases = select(ProcessRow).where(ProcessRow.lease_owner.startswith(prefix, autoescape=True))
         with self._database.transaction() as session:
-            return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+            gone = [row for row in session.scalars(leases.with_for_update()) if is_gone(row.lease_owner or "")]
+            for row in gone:
+                row.lease_owner, row.lease_expires_at = None, 0.0
+            return len(gone)
 
     def _leased_row(self, session: Session, lease: Lease) -> ProcessRow:
         row = session.get(ProcessRow, lease.process_id, with_for_update=True)
@@ -165,3 +167,13 @@ class ProcessTable:
         for effect in step.effects:
             Outbox.add(session, effect, now)
         return step
+
+
+def _due(kind: str, now: float) -> Select[ProcessRow]:
+    """The process of a kind that has waited longest and nobody holds."""
+    due = (ProcessRow.kind == kind, ProcessRow.wake_at <= now, ProcessRow.lease_expires_at <= now)
+    return select(ProcessRow).where(*due).order_by(ProcessRow.wake_at).limit(1)
+
+
+def _now(session: Session, now: float | None) -> float:
+    return database_now(session) if now is None else now

@@ -6,7 +6,7 @@ digests. `local` is this machine; others come with a `Placement`, which says whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 class Executor(Protocol):
     """Carries out orders."""
+
+    def require_permitted(self, step: str, sources: Collection[str]) -> None:
+        """Make sure that data of these sources may go there, before anything does.
+
+        Raises:
+            StepError: It may not (`step.residency`).
+        """
+        ...
 
     def execute(self, order: StepOrder, stop: int, output: Callable[[bytes], None]) -> Mapping[str, Output]:
         """Carry out one attempt, at least once.
