@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from falaj.config.schema import Serving
 from falaj.dataplane.desired_state import DesiredEndpoint, DesiredState
@@ -76,8 +77,16 @@ def test_what_was_refused_is_remembered() -> None:
 
 
 def test_what_a_project_may_ask_for_a_location_serves() -> None:
-    most = Serving.model_fields["replicas"].metadata
-    assert any(getattr(each, "le", None) == MAX_REPLICAS for each in most)
+    assert Serving.model_validate({"replicas": MAX_REPLICAS}).to_spec().replicas == MAX_REPLICAS
+    for replicas in (MAX_REPLICAS + 1, {"max": MAX_REPLICAS + 1}, 0, True, {"min": 2, "max": 1}):
+        with pytest.raises(ValidationError):
+            Serving.model_validate({"replicas": replicas})
+    sleepy = Serving.model_validate({"replicas": {"min": 0, "max": MAX_REPLICAS}, "idle": "20s"}).to_spec()
+    assert sleepy.scale is not None
+    assert DesiredEndpoint.from_json({**GOOD, "scale": sleepy.scale.to_json()}).scale is not None
+    assert Serving.model_validate({"replicas": {"min": 3, "max": 3}}).to_spec().scale is None
+    with pytest.raises(ValidationError):
+        Serving.model_validate({"replicas": 2, "idle": "20s"})
     assert DesiredEndpoint.from_json({**GOOD, "replicas": MAX_REPLICAS}).replicas == MAX_REPLICAS
 
 

@@ -47,6 +47,7 @@ from falaj.config.spec import (
     PrivacySpec,
     ProjectSpec,
     RepositorySpec,
+    ScaleSpec,
     ServingSpec,
     SourceSpec,
     StepSpec,
@@ -266,10 +267,38 @@ class Step(Strict):
         )
 
 
+class Replicas(Strict):
+    """Within what the number of model servers follows the load."""
+
+    min: int = Field(default=1, ge=0, le=MAX_REPLICAS, description="Fewest; 0 lets the endpoint sleep.")
+    max: int = Field(ge=1, le=MAX_REPLICAS, description="Most.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Replicas:
+        if self.min > self.max:
+            raise problem("`min` is more than `max`", "`min` is at most `max`")
+        return self
+
+
+def _as_range(value: Any) -> Any:
+    """`3` as `{min: 3, max: 3}`."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_REPLICAS:
+        return {"min": value, "max": value}
+    if isinstance(value, dict | Replicas):
+        return value
+    raise problem(f"{value!r} is not a number of replicas", f"1 to {MAX_REPLICAS}, or `min` and `max`")
+
+
 class Serving(Strict):
     """How an endpoint is run."""
 
-    replicas: int = Field(default=1, ge=1, le=MAX_REPLICAS, description="Model servers behind one endpoint.")
+    replicas: Annotated[
+        Replicas, BeforeValidator(_as_range), Or({"type": "integer", "minimum": 1, "maximum": MAX_REPLICAS})
+    ] = Field(
+        default=Replicas(max=1),
+        description="Model servers behind one endpoint: a number, or `min` and `max` to follow the load.",
+    )
+    idle: Duration = Field(default=900.0, description="With `min: 0`: how long without a request until it sleeps.")
     latency_budget_ms: float | None = Field(
         default=None, gt=0, description="99th percentile that one prediction may take, in milliseconds."
     )
@@ -285,6 +314,19 @@ class Serving(Strict):
         "itself, and elsewhere who has a token.",
     )
     per_caller: int = Field(default=1_000, ge=1, le=1_000_000, description="Requests of one caller a second.")
+
+    @model_validator(mode="after")
+    def _idle_where_it_sleeps(self) -> Serving:
+        if "idle" in self.model_fields_set and self.replicas.min > 0:
+            raise problem("`idle` is for endpoints that may sleep", "`replicas: {min: 0, max: ...}`, or no `idle`")
+        return self
+
+    def to_spec(self) -> ServingSpec:
+        """The same as other rooms consume it."""
+        others = self.model_dump(exclude={"replicas", "idle"})
+        least, most = self.replicas.min, self.replicas.max
+        scale = ScaleSpec(least, most, self.idle) if least < most else None
+        return ServingSpec(max(1, least), **others, scale=scale)
 
 
 class Privacy(Strict):
@@ -360,7 +402,7 @@ class Project(Strict):
             expect={name: table.to_spec() for name, table in self.expect.items()},
             metrics={name: metric.to_spec() for name, metric in self.metrics.items()},
             gates=tuple(with_columns(gate, self.monitoring.model_dump()) for gate in self.gates),
-            serving=ServingSpec(**self.serving.model_dump()),
+            serving=self.serving.to_spec(),
             deploy={name: strategy.to_spec() for name, strategy in self.deploy.items()},
             monitoring=self.monitoring.to_spec(),
             retrain=tuple(trigger.to_spec() for trigger in self.retrain),

@@ -205,6 +205,25 @@ class GateSpec:
 
 
 @dataclass(frozen=True)
+class ScaleSpec:
+    """Within what the number of replicas follows the load.
+
+    Attributes:
+        least: Fewest; 0 lets an endpoint sleep.
+        most: Most.
+        idle_s: Seconds without a request until it sleeps.
+    """
+
+    least: int
+    most: int
+    idle_s: float
+
+    def to_json(self) -> dict[str, float]:
+        """As locations read it."""
+        return {"min": self.least, "max": self.most, "idle_s": self.idle_s}
+
+
+@dataclass(frozen=True)
 class ServingSpec:
     """How an endpoint of the model is run.
 
@@ -214,6 +233,7 @@ class ServingSpec:
         answer: What a response holds where its caller does not say; None for what the protocol and MLflow say.
         callers: Who may ask; None for anyone on the machine itself, and for who has a token elsewhere.
         per_caller: Requests of one caller a second.
+        scale: Within what their number follows the load; None where it is `replicas`.
     """
 
     replicas: int = 1
@@ -221,6 +241,7 @@ class ServingSpec:
     answer: Answer | None = None
     callers: Callers | None = None
     per_caller: int = 1_000
+    scale: ScaleSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,38 @@ class ReleaseRole(StrEnum):
 
 
 @dataclass(frozen=True)
+class ReplicaRange:
+    """How many replicas an endpoint may have, by its load.
+
+    Args:
+        least: Fewest; 0 lets it sleep.
+        most: Most.
+        idle_s: How long it has no request before it sleeps, in seconds.
+    """
+
+    least: int
+    most: int
+    idle_s: float
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ReplicaRange:
+        """Read a range.
+
+        Raises:
+            ValueError: It is not one.
+        """
+        most = _whole(value["max"], "max", 1, MAX_REPLICAS)
+        idle_s = value["idle_s"]
+        if isinstance(idle_s, bool) or not isinstance(idle_s, int | float) or not 0 < idle_s < 2**31:
+            raise ValueError(f"idle_s must be positive seconds, not {idle_s!r}")
+        return cls(_whole(value["min"], "min", 0, most), most, float(idle_s))
+
+    def to_json(self) -> dict[str, float]:
+        """Write it as the control plane sends it."""
+        return {"min": self.least, "max": self.most, "idle_s": self.idle_s}
+
+
+@dataclass(frozen=True)
 class DesiredEndpoint:
     """One release of an endpoint as the control plane wants it.
 
@@ -50,6 +82,7 @@ class DesiredEndpoint:
         log: Checkpoint of the audit log and the proof that it holds each envelope.
         environment_lock: Digest of the lockfile of the project environment; None when it needs none.
         reference: Digest of what its monitors compare with; None when there is nothing.
+        scale: Within what its number of replicas follows its load; None where it is `replicas`.
     """
 
     environment: str
@@ -63,6 +96,7 @@ class DesiredEndpoint:
     log: Mapping[str, Any] = field(default_factory=dict)
     environment_lock: str | None = None
     reference: str | None = None
+    scale: ReplicaRange | None = None
 
     @property
     def name(self) -> str:
@@ -89,6 +123,7 @@ class DesiredEndpoint:
                 log=dict(value.get("log") or {}),
                 environment_lock=value.get("environment_lock"),
                 reference=parse_digest(value["reference"]) if value.get("reference") else None,
+                scale=ReplicaRange.from_json(value["scale"]) if value.get("scale") else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, UsageError) as error:
             raise DesiredStateError(f"an endpoint of the desired state is wrong: {error!r}") from error
@@ -101,6 +136,7 @@ class DesiredEndpoint:
             "digest": self.digest, "replicas": self.replicas, "role": str(self.role),
             "evidence": list(self.evidence), "admission": list(self.admission), "log": dict(self.log),
             "environment_lock": self.environment_lock, "reference": self.reference,
+            "scale": self.scale.to_json() if self.scale else None,
         }  # fmt: skip
 
 

@@ -595,6 +595,7 @@ class _Run:
             "packaged_from": str(findings.pipeline.outputs.get(self.spec.model_step or "", "")) or None,
             "serving": {
                 "replicas": self.spec.serving.replicas,
+                "scale": self.spec.serving.scale.to_json() if self.spec.serving.scale else None,
                 "latency_budget_ms": self.spec.serving.latency_budget_ms,
                 "callers": self.spec.serving.callers,
                 "per_caller": self.spec.serving.per_caller,

@@ -62,6 +62,7 @@ class Agent:
         self._control = control
         self._stopping = threading.Event()
         self._wake = threading.Event()
+        runtime.activator.on_held = self._wake.set
         self._to_admit = threading.Event()
         self._reported = threading.Event()
         self._statuses: tuple[EndpointStatus, ...] = ()

@@ -16,6 +16,7 @@ from falaj.dataplane.callers import Admittance, CallerTrust, Door
 from falaj.dataplane.desired_state import EndpointState, EndpointStatus, ReleaseRole, Servable
 from falaj.dataplane.errors import LocationError
 from falaj.dataplane.runtimes.process import placement
+from falaj.dataplane.runtimes.process.activator import Activator, HoldLimits
 from falaj.dataplane.runtimes.process.envoy.callers import CallerRules, Entrance, caller_rules
 from falaj.dataplane.runtimes.process.envoy.config import EnvoyLayout
 from falaj.dataplane.runtimes.process.gateway import Gateway, GatewayCertificate
@@ -33,6 +34,7 @@ from falaj.dataplane.runtimes.process.replica import (
     slot_id,
 )
 from falaj.dataplane.runtimes.process.routing import RoutingTable, mirror_of
+from falaj.dataplane.runtimes.process.scaler import Scaler
 from falaj.dataplane.runtimes.process.supervision import ProcessSupervisor
 from falaj.dataplane.traffic_split import Traffic
 
@@ -89,6 +91,7 @@ class ProcessRuntime:
         log_key: Gives a replica the key of its prediction log; None for logs in the clear.
         recalibration: Where the agent says by what answers are moved; None where nothing moves them.
         certificate: What the door shows to callers; None while there is none.
+        hold: Bounds of the requests that wait for endpoints which sleep.
     """
 
     def __init__(
@@ -101,12 +104,15 @@ class ProcessRuntime:
         log_key: GiveLogKey | None = None,
         recalibration: RecalibrationFiles | None = None,
         certificate: Callable[[Door], GatewayCertificate | None] = lambda _door: None,
+        hold: HoldLimits | None = None,
     ) -> None:
         self._door_certificate = certificate
         self._place, self._recalibration = place, recalibration
         self._log_sealed = log_key is not None
         self._command = command
         self._clock = clock
+        self.activator = Activator(place.sockets / "held", clock, hold)
+        self._scaler = Scaler(self.activator, self._load, clock)
         self._records = ReplicaRecords(place.folder / "replicas")
         self.supervisor = ProcessSupervisor(place.folder, place.logs, self._records, clock, log_key)
         self.gateway = Gateway(place.layout, place.logs / "envoy.log", port=port, node_id=place.folder.name)
@@ -140,18 +146,23 @@ class ProcessRuntime:
         self._place.predictions.mkdir(parents=True, exist_ok=True)
         self._place.recalibration.mkdir(parents=True, exist_ok=True, mode=0o700)
         traffic, admittance = traffic or {}, admittance or Admittance()
+        servables = self._scaler.sized(servables, self.gateway.table(), traffic)
         baselines, short = self._fitting(placement.baselines(servables, traffic))
         everything = (*servables, *baselines)
         replicas = self._tended(everything)
         self.gateway.ensure(admittance.entry, self._certificate(admittance.entry))
         before = self.gateway.table()
         table = placement.routing_table(everything, replicas, before, traffic, admittance.callers)
+        table = self._scaler.with_activator(table, servables, traffic)
         self.gateway.apply(table)
-        replicas = self._retired(replicas, placement.surplus(everything, replicas, table))
+        self._scaler.handed_over(table)
+        surplus = [*placement.surplus(everything, replicas, table), *self._scaler.asleep(replicas)]
+        replicas = self._retired(replicas, surplus)
         statuses = [
             placement.status(s, replicas, table, self._url(s), steered=s.endpoint.name in traffic) for s in everything
         ]
         reported = placement.with_baselines(everything, statuses, short)
+        reported = [self._with_sleep(status) for status in reported]
         return tuple(self._with_callers(self._with_in_flight(status, traffic), table) for status in reported)
 
     def settle(
@@ -206,6 +217,11 @@ class ProcessRuntime:
         names = [arm.name for arm in arms if arm.name.startswith(prefix) and not arm.baseline]
         return replace(status, in_flight=sum(self.gateway.process.admin.in_flight(name) for name in names))
 
+    def _with_sleep(self, status: EndpointStatus) -> EndpointStatus:
+        """The status with the word that it sleeps: it is ready, without a replica."""
+        asleep = self._scaler.is_asleep(status.endpoint) and not status.message
+        return replace(status, message="asleep") if asleep else status
+
     def _with_callers(self, status: EndpointStatus, table: RoutingTable) -> EndpointStatus:
         """The status with who is let in now, and where; the gateway has confirmed the table."""
         route, door = table.routes.get(status.endpoint), self.gateway.open_door
@@ -215,8 +231,12 @@ class ProcessRuntime:
         url = f"{door.url}/{status.endpoint}" if door is not None and served else ""
         return replace(status, door=url, callers=route.callers.ids)
 
+    def _load(self, arm: str) -> tuple[int, int]:
+        return self.gateway.process.admin.load(arm) if self.gateway.process.current() else (0, 0)
+
     def stop(self) -> None:
         """End Envoy and all replicas."""
+        self.activator.stop()
         self.gateway.process.stop()
         for replica in self._records:
             if replica.process:

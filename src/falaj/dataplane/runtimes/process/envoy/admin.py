@@ -93,6 +93,15 @@ class EnvoyAdmin:
         """
         return self._counters(cluster, ("upstream_rq_active",)).get("upstream_rq_active", 0)
 
+    def load(self, cluster: str) -> tuple[int, int]:
+        """How many requests a cluster works on now, and how many it has answered since Envoy started.
+
+        Raises:
+            GatewayError: Envoy does not answer.
+        """
+        counts = Counter(self._counters(cluster, ("upstream_rq_active", "upstream_rq_completed")))
+        return counts["upstream_rq_active"], counts["upstream_rq_completed"]
+
     def answered(self, cluster: str) -> tuple[int, int]:
         """How many requests a cluster was to get since Envoy started, and how many of them it failed.
 
