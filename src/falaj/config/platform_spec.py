@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from falaj.config.connections import ConnectionSpec
 from falaj.config.notifications import NotificationSpec
+from falaj.config.secret_stores import SecretReference, SecretStoreSpec
 from falaj.core.json_record import JsonRecord
 
 PLATFORM_SPEC_VERSION = 1
@@ -250,6 +251,8 @@ class PlatformSpec(JsonRecord):
         identity: `oidc` with `issuer`, `client_id` and `group_claim`, where people come from such a provider.
         notifications: Who is told of which events.
         connections: Other systems that data is read from, by name.
+        secret_stores: Where secrets are kept that are not kept here, by name.
+        secrets: What is read from which store, by the name of the secret.
         private_egress: Hosts and networks that the platform connects to although they are not public.
         server_listen: Where the API is reached from other machines; None where it is not.
         executors: Where steps run besides the machine of who conducts a run, by name.
@@ -266,6 +269,8 @@ class PlatformSpec(JsonRecord):
     identity: Mapping[str, Any] = field(default_factory=dict)
     notifications: tuple[NotificationSpec, ...] = ()
     connections: Mapping[str, ConnectionSpec] = field(default_factory=dict)
+    secret_stores: Mapping[str, SecretStoreSpec] = field(default_factory=dict)
+    secrets: Mapping[str, SecretReference] = field(default_factory=dict)
     private_egress: tuple[str, ...] = ()
     server_listen: ListenSpec | None = None
     executors: Mapping[str, ExecutorSpec] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,13 @@ from falaj.config.connections import (
     UnknownConnectionError,
 )
 from falaj.config.platform_spec import PlatformSpec
+from falaj.config.secret_stores import SecretReference, SecretStoreSpec, parse_reference
 from falaj.config.spec import ProjectSpec, SourceSpec
 from falaj.control.retraining import events
 from falaj.control.runs.connections import CheckoutConnections, PlatformConnections, watch_of
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
+from falaj.integrations.secret_stores import StoredSecret
 from falaj.storage import Database, ReleaseRow
 from falaj.supply_chain.encryption import KeyScope, open_chest
 from falaj.trust.configuration import apply
@@ -175,3 +178,49 @@ def test_a_checkout_reads_by_the_platform_file_beside_it(
     connection = CheckoutConnections(home).open(CLAIMS)
     assert connection and connection.secrets == {"password": PASSWORD}
     assert fingerprint(CLAIMS, CheckoutConnections(home).open)
+
+
+def test_a_secret_of_a_store_is_read_when_the_source_is(
+    installed: Installed, dwh: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounted").mkdir()
+    platform = replace(
+        PlatformSpec.default(),
+        connections={"dwh": dwh.connection.spec},
+        secret_stores={"mounted": SecretStoreSpec("mounted", "file", path=str(tmp_path / "mounted"))},
+        secrets={"DWH_PASSWORD": parse_reference("mounted:dwh")},
+    )
+    with installed.database.transaction() as session:
+        apply(session, platform, "user:maryam", 5.0)
+    assert refused(installed.connections()).code == "secret-store.missing"
+    installed.keep("DWH_PASSWORD", "what-is-kept-here-does-not-count")
+    (tmp_path / "mounted" / "dwh").write_text(f"{PASSWORD}\n")
+    connection = installed.connections().open(CLAIMS)
+    assert connection and connection.secrets == {"password": PASSWORD}
+    assert connection.versions["password"].startswith("mounted:dwh version 20")
+    assert fingerprint(CLAIMS, installed.connections().open)
+    assert PASSWORD.encode() not in (tmp_path / "falaj.db").read_bytes()
+
+
+def test_a_secret_of_a_vault_is_read_by_a_credential_that_is_kept_here(
+    installed: Installed, dwh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, asked_with = parse_reference("corp:data/falaj/dwh#password"), []
+
+    def read(store: SecretStoreSpec, references: list[SecretReference], credential: str) -> dict[SecretReference, Any]:
+        asked_with.append((store.name, credential))
+        return {each: StoredSecret(PASSWORD, "7") for each in references}
+
+    monkeypatch.setattr("falaj.control.runs.connections.read_secrets", read)
+    store = SecretStoreSpec("corp", "vault", "https://vault.example.org", role="falaj", secret="VAULT_SECRET_ID")
+    platform = replace(
+        PlatformSpec.default(), connections={"dwh": dwh.connection.spec}, secret_stores={"corp": store},
+        secrets={"DWH_PASSWORD": reference},
+    )  # fmt: skip
+    with installed.database.transaction() as session:
+        apply(session, platform, "user:maryam", 5.0)
+    assert "VAULT_SECRET_ID is not set" in refused(installed.connections()).message
+    installed.keep("VAULT_SECRET_ID", "credential-of-the-role")
+    connection = installed.connections().open(CLAIMS)
+    assert asked_with == [("corp", "credential-of-the-role")]
+    assert connection and connection.versions == {"password": "corp:data/falaj/dwh#password version 7"}

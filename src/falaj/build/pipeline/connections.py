@@ -21,11 +21,13 @@ class OpenConnection:
     Attributes:
         spec: The connection.
         secrets: Its secrets by what they are for.
+        versions: Of those that a store keeps: which version, for the evidence.
         egress: Where it may lead.
     """
 
     spec: ConnectionSpec
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    versions: Mapping[str, str] = field(default_factory=dict)
     egress: EgressRules = _WHERE_THE_FILE_SAYS
 
 
@@ -54,6 +56,7 @@ class TableReading(JsonRecord):
         query: Digest of the query; empty where none was asked.
         rows: How many.
         columns: Type by column, as Arrow names it.
+        secrets: Versions of the secrets of a store that it was read by, by what they are for.
     """
 
     kind: str
@@ -62,3 +65,4 @@ class TableReading(JsonRecord):
     query: str
     rows: int
     columns: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)

@@ -62,7 +62,7 @@ def snapshot(
         digest = store.put(target).digest
         rows = _row_count(target)
     place = f"{address.host}:{address.port}/{address.database}"
-    reading = TableReading("postgres", place, "", _digest(query), rows, columns_of(schema))
+    reading = TableReading("postgres", place, "", _digest(query), rows, columns_of(schema), connection.versions)
     return SourceSnapshot(digest, f"postgres {place}, query {reading.query}", target.name, "file", reading)
 
 

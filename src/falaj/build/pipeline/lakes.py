@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -33,11 +33,13 @@ class TablePlace:
         url: `s3://BUCKET/PATH`, or the path of a folder.
         bucket: The bucket with its region and server; None for a folder.
         keys: What the bucket is asked with; empty for what the machine itself may read.
+        versions: Of the keys that a store keeps: which version.
     """
 
     url: str
     bucket: BucketAddress | None
     keys: tuple[str, str] | None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def require_inside(self, files: Iterable[str], name: str) -> None:
         """Refuse a table that has files elsewhere: its connection was permitted, and nothing else was.
@@ -65,9 +67,8 @@ def place_of(source: SourceSpec, connection: OpenConnection | None) -> TablePlac
     path = source.source.partition("://")[2].partition("/")[2].strip("/")
     secrets = connection.secrets
     if (bucket := connection.spec.bucket) is not None:
-        return TablePlace(
-            f"s3://{bucket.bucket}/{path}", bucket, (secrets["key"], secrets["secret"]) if secrets else None
-        )
+        keys = (secrets["key"], secrets["secret"]) if secrets else None
+        return TablePlace(f"s3://{bucket.bucket}/{path}", bucket, keys, connection.versions)
     root = Path(connection.spec.folder).resolve()
     folder = (root / path).resolve()
     if not folder.is_relative_to(root):
@@ -107,7 +108,8 @@ def keep(source: SourceSpec, version: TableVersion, store: ArtifactStore) -> Sou
         write_parquet(_until_gone(source, counted, version), version.schema, target, Bounds(source.name, _MOST_ROWS))
         digest = store.put(target).digest
         columns = columns_of(pq.read_schema(target))
-    reading = TableReading(version.kind, version.place.url, str(version.number), "", counted.rows, columns)
+    place, number = version.place, str(version.number)
+    reading = TableReading(version.kind, place.url, number, "", counted.rows, columns, place.versions)
     return SourceSnapshot(digest, f"{version.place.url}@{version.number}", target.name, "file", reading)
 
 

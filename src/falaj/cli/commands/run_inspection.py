@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +16,14 @@ from falaj.cli.current_run import named_run
 from falaj.cli.options import JsonOption, JunitOption
 from falaj.cli.output import emit, emit_json, emit_table
 from falaj.cli.progress import Progress, print_tree
-from falaj.core.errors import RunFailedError, UsageError
+from falaj.core.errors import RunFailedError, UnavailableError, UsageError
 from falaj.schemas import api
 from falaj.schemas.run_comparison import compare_runs, shown, to_html
 
 if TYPE_CHECKING:
     from falaj.sdk import Client
+
+_ASK_AGAIN_S = 1.0
 
 RunArgument = Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]
 
@@ -110,16 +116,65 @@ def watch(context: typer.Context, run_id: RunArgument = "last") -> None:
         raise typer.Exit(1)
 
 
-def follow(client: Client, run_id: str, *, quiet: bool) -> bool:
-    """Print what happens in a run until it ends; whether it succeeded."""
-    progress = Progress(quiet=quiet)
-    for event in client.events(f"run/{run_id}"):
-        progress.show_stored(event)
-        if event.kind == "run.ended":
-            if not quiet:
-                progress.finish(event.data["state"], event.data.get("reason", ""))
-            return bool(event.data["state"] == "succeeded")
-    raise RunFailedError("the server closed the stream", hint=f"falaj run watch {run_id} goes on")
+def follow(client: Client, run_id: str, *, quiet: bool, timeout_s: float | None = None) -> bool:
+    """Print what happens in a run until it ends; whether it succeeded.
+
+    Args:
+        client: Of the server.
+        run_id: The run.
+        quiet: Print nothing.
+        timeout_s: For how long; a server that is away meanwhile is asked again. Without it, nothing is asked again.
+
+    Raises:
+        RunFailedError: The server closed the stream, and nothing says how long to wait for it.
+        UnavailableError: The time is over, or the server is away; the run goes on.
+    """
+    progress, last = Progress(quiet=quiet), 0
+    with _no_longer_than(timeout_s, run_id):
+        while True:
+            try:
+                for event in client.events(f"run/{run_id}", after=last):
+                    last = event.id
+                    progress.show_stored(event)
+                    if event.kind == "run.ended":
+                        if not quiet:
+                            progress.finish(event.data["state"], event.data.get("reason", ""))
+                        return bool(event.data["state"] == "succeeded")
+            except _TimeIsOverError:
+                raise
+            except (UnavailableError, OSError):
+                if timeout_s is None:
+                    raise
+            if timeout_s is None:
+                raise RunFailedError("the server closed the stream", hint=f"falaj run watch {run_id} goes on")
+            time.sleep(_ASK_AGAIN_S)
+
+
+class _TimeIsOverError(UnavailableError):
+    """The run has not ended in the time that was given."""
+
+    code = "run.not-ended"
+
+
+@contextmanager
+def _no_longer_than(timeout_s: float | None, run_id: str) -> Iterator[None]:
+    """End what is waited for, whatever it is, after a time."""
+    if timeout_s is None:
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise _TimeIsOverError(
+            f"the run has not ended in {timeout_s:g} s; it goes on", hint=f"falaj run watch {run_id}"
+        )
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def folder_of(context: typer.Context) -> Path:

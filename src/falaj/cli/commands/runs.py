@@ -14,6 +14,7 @@ from falaj.cli.current_run import last_local
 from falaj.cli.options import EveryOption, JsonOption, JunitOption, LimitOption
 from falaj.cli.output import ago, duration, emit, emit_json, emit_table, shortened
 from falaj.cli.paging import first_rows
+from falaj.config.quantities import parse_duration
 from falaj.core.errors import UsageError
 from falaj.core.home import Home
 
@@ -83,22 +84,36 @@ def start(
     settings: SetOption = [],  # noqa: B006
     wait: Annotated[bool, typer.Option("--wait", help="Follow it until it ends; exit 1 unless it succeeded.")] = False,
     junit: JunitOption = None,
+    timeout: Annotated[
+        str, typer.Option(help="With --wait: for how long, such as 2h; a server that is away is asked again meanwhile.")
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Start a run of a commit on the platform."""
-    if junit is not None and not wait:
-        raise UsageError("--junit reports how a run ended", hint="add --wait")
+    if (junit is not None or timeout) and not wait:
+        raise UsageError(f"{'--timeout' if timeout else '--junit'} is of a run that is waited for", hint="add --wait")
+    timeout_s = _timeout(timeout) if timeout else None
     client = open_client()
     queued_run = client.start_run(project, commit, overrides(settings))
     if not json:
         emit(f"run {queued_run.id} is queued" + ("" if wait else f"; falaj run watch {queued_run.id}"))
-    succeeded = not wait or follow(client, queued_run.id, quiet=json)
+    succeeded = not wait or follow(client, queued_run.id, quiet=json, timeout_s=timeout_s)
     if junit is not None:
         write_junit(junit, client.run(queued_run.id))
     if json:
         emit_json(client.run(queued_run.id) if wait else queued_run)
     if not succeeded:
         raise typer.Exit(1)
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        raise UsageError(f"--timeout {text}", hint="a duration such as 30m or 2h") from None
+    if seconds <= 0:
+        raise UsageError(f"--timeout {text}", hint="longer than no time")
+    return seconds
 
 
 def cancel(run_id: Annotated[str, typer.Argument(help="Run id, the beginning of one, or 'last'.")]) -> None:

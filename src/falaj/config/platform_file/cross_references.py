@@ -23,6 +23,7 @@ def reference_issues(spec: PlatformSpec, document: Document) -> list[Issue]:
         *_environment_issues(spec, document),
         *_notification_issues(spec, document),
         *_executor_issues(spec, document),
+        *_secret_issues(spec, document),
     ]
 
 
@@ -88,6 +89,25 @@ def _notification_issues(spec: PlatformSpec, document: Document) -> Iterator[Iss
         if each.url in urls:
             yield document.issue(("notifications", index, "url"), "the address is given twice", "one entry an address")
         urls.add(each.url)
+
+
+def _secret_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
+    """A store that there is not, and secrets of a store that are needed before one is asked, or without asking."""
+    for name, reference in spec.secrets.items():
+        path: Path = ("secrets", name)
+        yield from _unknown(document, path, reference.store, spec.secret_stores, "secret store")
+        kind = spec.secret_stores[reference.store].kind if reference.store in spec.secret_stores else ""
+        if (kind == "vault") != bool(reference.field) and kind:
+            expected = "STORE:PATH#FIELD" if kind == "vault" else "STORE:PATH"
+            yield document.issue(path, f"a secret of a {kind} store is written otherwise", expected)
+    for name, store in spec.secret_stores.items():
+        if store.secret in spec.secrets:
+            path = ("secret_stores", name, "approle", "secret")
+            yield document.issue(path, f"{store.secret} is in a store itself", "one that `falaj platform secret` keeps")
+    for index, each in enumerate(spec.notifications):
+        if each.secret in spec.secrets:
+            path = ("notifications", index, "secret")
+            yield document.issue(path, "stores keep secrets of `connections` alone", "one of `falaj platform secret`")
 
 
 def _unknown(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from falaj.config.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, Strict, problem, text_like
+from falaj.config.fields import Duration, ModelName, Name, NonEmpty, Or, Origin, SecretName, Strict, problem, text_like
 from falaj.config.placement import fitting
 from falaj.config.platform_file.connections import Connection
 from falaj.config.platform_file.fields import (
@@ -26,6 +26,7 @@ from falaj.config.platform_file.fields import (
 from falaj.config.platform_file.listening import Listen, Listeners
 from falaj.config.platform_file.notifications import Notification
 from falaj.config.platform_file.packs import PACK_LIST, Packs, as_mapping
+from falaj.config.platform_file.secret_stores import Reference, SecretStore
 from falaj.config.platform_spec import (
     DEFAULT_APPROVAL_EXPIRES_S,
     DEFAULT_EMERGENCY_EXPIRES_S,
@@ -44,6 +45,7 @@ from falaj.config.platform_spec import (
     WindowSpec,
     default_approvals,
 )
+from falaj.config.secret_stores import parse_reference
 from falaj.config.strategies import StrategyField
 from falaj.schemas.limits import MAX_KEPT_S, MIN_KEPT_S
 
@@ -393,6 +395,14 @@ class PlatformDocument(Strict):
     connections: dict[ModelName, Connection] = Field(
         default={}, description="Other systems that data is read from, by the name that sources call them."
     )
+    secret_stores: dict[ModelName, SecretStore] = Field(
+        default={}, description="Where secrets are kept that are not kept here, by the name that `secrets` calls them."
+    )
+    secrets: dict[SecretName, Reference] = Field(
+        default={},
+        description="Secrets of `connections` that a store keeps, as `STORE:PATH#FIELD`; all others are kept by "
+        "`falaj platform secret set`.",
+    )
     egress: Egress = Field(default=Egress(), description="Which private addresses the platform connects to.")
     listen: Listeners = Field(default=Listeners(), description="Where other machines reach the platform.")
 
@@ -419,6 +429,8 @@ class PlatformDocument(Strict):
             identity=self.identity.model_dump(exclude_none=True),
             notifications=tuple(each.to_spec() for each in self.notifications),
             connections={name: each.to_spec(name) for name, each in self.connections.items()},
+            secret_stores={name: each.to_spec(name) for name, each in self.secret_stores.items()},
+            secrets={name: parse_reference(text) for name, text in self.secrets.items()},
             private_egress=tuple(dict.fromkeys(self.egress.private)),
             server_listen=None if self.listen.server is None else self.listen.server.to_spec(),
             executors={name: each.to_spec(name) for name, each in self.executors.items()},

@@ -62,6 +62,9 @@ connections:
   lake:
     {kind: s3, bucket: acme-lake, region: me-central-1, jurisdiction: AE, projects: [flight-delay],
      secrets: {key: LAKE_KEY, secret: LAKE_SECRET}}
+secret_stores:
+  corp: {kind: vault, url: "https://vault.example.org", approle: {role: falaj, secret: VAULT_SECRET_ID}}
+secrets: {LAKE_SECRET: "corp:data/falaj/lake#secret"}
 egress: {private: [git.corp.example, 10.20.0.0/16]}
 listen:
   server:

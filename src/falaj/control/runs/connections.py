@@ -12,9 +12,12 @@ from sqlalchemy.orm import Session
 from falaj.build.pipeline.connections import OpenConnection
 from falaj.config.connections import ConnectionSecretError, ConnectionSpec, connection_of, require_permitted
 from falaj.config.platform_file import load_platform
+from falaj.config.platform_spec import PlatformSpec
+from falaj.config.secret_stores import SecretReference
 from falaj.config.spec import ProjectSpec, SourceSpec
 from falaj.core.errors import FalajError
 from falaj.core.home import Home
+from falaj.integrations.secret_stores import StoredSecret, read_secrets
 from falaj.storage import Database
 from falaj.supply_chain.encryption import home_scope
 from falaj.trust import settings
@@ -44,11 +47,13 @@ class PlatformConnections:
             ConnectionSecretError: A secret is not set.
         """
         with self.database.reading() as session:
-            spec = self._permitted(session, source)
+            spec, platform = self._permitted(session, source), settings.current(session)
             if spec is None:
                 return None
-            values = {name: platform_secret(session, self.vault, name) for name in spec.secrets.values()}
-        return OpenConnection(spec, _required(spec, values, "falaj platform secret set {name}"))
+            stores = {platform.secrets[name].store for name in spec.secrets.values() if name in platform.secrets}
+            needed = {*spec.secrets.values(), *(platform.secret_stores[each].secret for each in stores)} - {""}
+            values = {name: platform_secret(session, self.vault, name) for name in needed - platform.secrets.keys()}
+        return open_connection(spec, platform, values, "falaj platform secret set {name}")
 
     def refusal(self, project_spec: ProjectSpec) -> str:
         """Why the sources of a project file may not be read; empty when they may. Nothing is asked of other systems."""
@@ -87,13 +92,13 @@ class CheckoutConnections:
             PlatformFileError: The platform file is wrong.
         """
         path = platform_file(self.home)
-        connections = load_platform(path).spec.connections if path.exists() else {}
-        spec = connection_of(source, connections)
+        platform = load_platform(path).spec if path.exists() else PlatformSpec.default()
+        spec = connection_of(source, platform.connections)
         if spec is None:
             return None
         require_permitted(spec, source, None, home_scope(self.home.settings).jurisdiction)
-        values = {name: os.environ.get(name) for name in spec.secrets.values()}
-        return OpenConnection(spec, _required(spec, values, "export {name}=..., as steps of `falaj run` get theirs"))
+        hint = "export {name}=..., as steps of `falaj run` get theirs"
+        return open_connection(spec, platform, os.environ, hint)
 
 
 def platform_file(home: Home) -> Path:
@@ -106,11 +111,43 @@ def watch_of(source: SourceSpec) -> dict[str, str]:
     return {"classification": source.classification, "origin": source.origin, "watch": source.watch}
 
 
-def _required(spec: ConnectionSpec, values: Mapping[str, str | None], hint: str) -> dict[str, str]:
-    """The secrets of a connection by what they are for."""
-    for name, value in values.items():
-        if value is None:
-            raise ConnectionSecretError(
-                f"the secret {name} is not set", where=f"connections.{spec.name}", hint=hint.format(name=name)
-            )
-    return {purpose: values[name] or "" for purpose, name in spec.secrets.items()}
+def open_connection(
+    spec: ConnectionSpec, platform: PlatformSpec, values: Mapping[str, str | None], hint: str
+) -> OpenConnection:
+    """A connection with its secrets: those that are kept here, and those that stores are asked for now.
+
+    Args:
+        spec: The connection.
+        platform: Says which secret is in which store.
+        values: Secrets that are kept here, by their names.
+        hint: How one is set that is not, with `{name}`.
+
+    Raises:
+        ConnectionSecretError: One is not set.
+        SecretStoreError: A store refuses.
+        MissingStoredSecretError: A store does not have one.
+        SecretStoreAwayError: A store does not answer.
+    """
+    references = {name: platform.secrets[name] for name in spec.secrets.values() if name in platform.secrets}
+    stored: dict[SecretReference, StoredSecret] = {}
+    for store in sorted({each.store for each in references.values()}):
+        store_spec = platform.secret_stores[store]
+        credential = _required(spec, store_spec.secret, values, hint) if store_spec.secret else ""
+        stored |= read_secrets(store_spec, [each for each in references.values() if each.store == store], credential)
+    secrets, versions = {}, {}
+    for purpose, name in spec.secrets.items():
+        if name in references:
+            secret = stored[references[name]]
+            secrets[purpose], versions[purpose] = secret.value, f"{references[name]} version {secret.version}"
+        else:
+            secrets[purpose] = _required(spec, name, values, hint)
+    return OpenConnection(spec, secrets, versions)
+
+
+def _required(spec: ConnectionSpec, name: str, values: Mapping[str, str | None], hint: str) -> str:
+    value = values.get(name)
+    if value is None:
+        raise ConnectionSecretError(
+            f"the secret {name} is not set", where=f"connections.{spec.name}", hint=hint.format(name=name)
+        )
+    return value

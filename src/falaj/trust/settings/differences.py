@@ -80,6 +80,9 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
     leaves |= {f"standard_changes.{each.name}": dict(_unlisted(asdict(each), "name")) for each in spec.standard_changes}
     leaves |= {f"notifications.{each.url}": dict(_unlisted(asdict(each), "url")) for each in spec.notifications}
     leaves |= {f"connections.{name}": dict(_unlisted(asdict(each), "name")) for name, each in spec.connections.items()}
+    stores = spec.secret_stores.items()
+    leaves |= {f"secret_stores.{name}": dict(_unlisted(asdict(each), "name")) for name, each in stores}
+    leaves |= {f"secrets.{name}": str(reference) for name, reference in spec.secrets.items()}
     leaves |= {f"egress.{each}": True for each in spec.private_egress}
     if spec.server_listen is not None:
         leaves["listen.server"] = json.loads(json.dumps(asdict(spec.server_listen)))
@@ -138,7 +141,7 @@ def _loosens(path: str, kind: Kind, before: Any, after: Any) -> bool:
             return kind != "removed"  # others may come in, or with other groups
         case "pack_settings":
             return _pack_loosens(rest.rpartition(".")[2], kind, before, after)
-        case "notifications" | "listen" | "connections":
+        case "notifications" | "listen" | "connections" | "secret_stores" | "secrets":
             return kind != "removed"  # somebody else learns of something, or comes in
         case "locations":
             return _location_loosens(rest.partition(".")[2], kind, before, after)

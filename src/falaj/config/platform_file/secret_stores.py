@@ -1,0 +1,69 @@
+"""The part of platform.yaml that says where secrets are kept that are not kept here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from falaj.config.fields import NonEmpty, SecretName, Strict, problem, text_like
+from falaj.config.platform_file.listening import FilePath
+from falaj.config.secret_stores import SecretStoreSpec, parse_reference
+
+StoreUrl = Annotated[str, text_like(r"^https?://[^\s/@?#]+$", "https://HOST[:PORT]", 300)]
+Mount = Annotated[str, text_like(r"^[A-Za-z0-9][A-Za-z0-9_/-]*$", "the path of a mount, such as kv", 100)]
+_OF_KIND = {"vault": ("url", "approle"), "file": ("path",)}
+
+
+def _reference(text: str) -> str:
+    try:
+        parse_reference(text)
+    except ValueError:
+        raise problem(f"{text[:60]!r} leads to no secret", "STORE:PATH#FIELD, without `..`") from None
+    return text
+
+
+Reference = Annotated[
+    str,
+    text_like(r"^[a-z][a-z0-9-]*:[A-Za-z0-9][A-Za-z0-9._/-]*(#[A-Za-z0-9_.-]+)?$", "STORE:PATH#FIELD", 500),
+    AfterValidator(_reference),
+]
+
+
+class AppRole(Strict):
+    """How a vault is logged in to, for a minute."""
+
+    role: NonEmpty = Field(description="The `role_id`.")
+    secret: SecretName = Field(
+        description="Name of the platform's secret with the `secret_id`; `falaj platform secret set NAME` keeps it."
+    )
+
+
+class SecretStore(Strict):
+    """Where secrets are kept that are not kept here."""
+
+    kind: Literal["vault", "file"] = Field(
+        description="`vault` for HashiCorp Vault and OpenBao, `file` for files that something else writes."
+    )
+    url: StoreUrl | None = Field(default=None, description="Of `vault`: its address.")
+    mount: Mount | None = Field(default=None, description="Of `vault`: mount of the key-value engine, version 2; `kv`.")
+    approle: AppRole | None = Field(default=None, description="Of `vault`: who reads.")
+    ca: FilePath | None = Field(default=None, description="Of `vault`: file of the authorities that vouch for it.")
+    path: FilePath | None = Field(default=None, description="Of `file`: the folder that server and worker can read.")
+
+    @model_validator(mode="after")
+    def _of_kind(self) -> Self:
+        missing = [name for name in _OF_KIND[self.kind] if getattr(self, name) is None]
+        if missing:
+            raise problem(f"a store of kind {self.kind} has no `{missing[0]}`", f"`{missing[0]}`")
+        others = ("path",) if self.kind == "vault" else ("url", "mount", "approle", "ca")
+        foreign = [name for name in others if getattr(self, name) is not None]
+        if foreign:
+            raise problem(f"`{foreign[0]}` is not of kind {self.kind}", f"one of {', '.join(_OF_KIND[self.kind])}")
+        return self
+
+    def to_spec(self, name: str) -> SecretStoreSpec:
+        """The store as other rooms consume it."""
+        role, secret = (self.approle.role, self.approle.secret) if self.approle else ("", "")
+        mount = (self.mount or "kv").strip("/")
+        return SecretStoreSpec(name, self.kind, self.url or "", mount, role, secret, self.ca or "", self.path or "")
