@@ -101,11 +101,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
     if subprocess.run([*_UNSHARE, "true"], check=False).returncode:
         pytest.skip("no namespaces here, so nothing hides the server's files from the machine")
     folder = tmp_path_factory.mktemp("executors")
-    os.environ["FALAJ_AGENTS_HOST"] = "127.0.0.1"
+    settings = {"FALAJ_AGENTS_HOST": "127.0.0.1", "FALAJ_CERTIFICATE_LIFE_S": "6"}
+    os.environ.update(settings)
     instance = Installation(folder / "home", (free_port(), free_port()))
     ports = [f"--{name}={port}" for name, port in zip(("port", "gateway-port"), instance.ports, strict=True)]
     instance.ok("up", *ports, f"--agents-port={free_port()}")
-    del os.environ["FALAJ_AGENTS_HOST"]
+    for name in settings:
+        del os.environ[name]
     try:
         yield instance
     finally:
@@ -141,6 +143,14 @@ def joining(platform: Installation) -> list[str]:
     """The command for one more machine."""
     printed = platform.ok("platform", "executor", "enroll", "elsewhere", "--address", "127.0.0.1")
     return shlex.split(printed.splitlines()[-1])[1:]
+
+
+def taken_over(platform: Installation, machine: Machine) -> None:
+    """Kill who conducts the run: the next one orders anew, and what was ordered before counts for nothing."""
+    started = machine.output().count("step.started")
+    platform.kill("worker")
+    until(lambda: machine.output().count("step.started") > started, machine.output)
+    until(lambda: "step.given-up" in machine.output(), machine.output)
 
 
 def steps_of(run: dict[str, Any]) -> dict[str, tuple[str, Any]]:
@@ -188,6 +198,8 @@ def test_a_machine_that_is_killed_in_a_step_loses_nothing(
     try:
         until(lambda: "step=total attempt=" in other.output(), other.output)
         assert "step=double" not in other.output()  # what was done is not done again
+        until(lambda: other.output().count("certificate.renewed") >= 4, other.output)  # the first one has run out
+        taken_over(platform, other)
         owner = Home(platform.home, {})
         Client(owner.server_url, owner.token).cancel_run(run_id)
         assert platform.ended(commit)["state"] == "cancelled"

@@ -27,7 +27,7 @@ from falaj.control.step_worker.errors import (
     ServerAwayError,
 )
 from falaj.control.step_worker.order_run import PATIENCE_S, LeaseKeeper, OrderMachine, OrderRun
-from falaj.control.step_worker.server import OrderServer, patiently
+from falaj.control.step_worker.server import HeldOrder, OrderServer, patiently
 from falaj.core.home import Home
 from falaj.core.sandbox import ExposedHomeError, refuse_exposed_home
 from falaj.dataplane.agent.agent_identity import Membership, membership_of
@@ -110,7 +110,7 @@ class Machine:
         """Ask for orders, and carry them out, until asked to stop."""
         shutil.rmtree(self._orders, ignore_errors=True)  # of a process that was killed
         self._orders.mkdir(parents=True)
-        transport = RenewedTransport(self._member)
+        transport = RenewedTransport(self._member, lasting=True)
         threading.Thread(target=Renewal(self._member, transport).run, args=(stopping,), daemon=True).start()
         asker = threading.Thread(target=self._ask_for_orders, args=(transport, stopping), daemon=True)
         asker.start()
@@ -132,7 +132,7 @@ class Machine:
                 stopping.wait(_AWAY_S)
                 continue
             if leased is not None:
-                self._begin(leased)
+                self._begin(leased, server)
 
     def _free(self) -> tuple[float, int]:
         with self._changed:
@@ -140,22 +140,22 @@ class Machine:
         used = sum(each.memory_bytes or 0 for each in limits)
         return self._cpus - sum(each.cpu for each in limits), max(0, self._memory - used)
 
-    def _begin(self, leased: LeasedOrder) -> None:
+    def _begin(self, leased: LeasedOrder, server: OrderServer) -> None:
         order = msgspec.convert(leased.order, StepOrder)
         with self._changed:
             self._running[order.key] = order
-        threading.Thread(target=self._carry_out, args=(leased, order), name=order.node, daemon=True).start()
+        threading.Thread(
+            target=self._carry_out, args=(leased, order, server.order(leased)), name=order.node, daemon=True
+        ).start()
 
-    def _carry_out(self, leased: LeasedOrder, order: StepOrder) -> None:
+    def _carry_out(self, leased: LeasedOrder, order: StepOrder, order_server: HeldOrder) -> None:
         logger.info("step.started run=%s step=%s attempt=%d", order.run, order.node, order.attempt)
         try:
-            with self._member.client(self._member.transport(lasting=True)) as http:
-                order_server = OrderServer(http).order(leased)
-                with LeaseKeeper(order_server) as keeper:
-                    self._keepers[order.key] = keeper
-                    run = OrderRun(self._machine, leased, order, order_server, partial(_waited, keeper))
-                    receipt = self._unless_stopped(run.receipt(keeper.stop), keeper)
-                    patiently(lambda: order_server.settle(receipt), time.monotonic() + PATIENCE_S, run.pause)
+            with LeaseKeeper(order_server) as keeper:
+                self._keepers[order.key] = keeper
+                run = OrderRun(self._machine, leased, order, order_server, partial(_waited, keeper))
+                receipt = self._unless_stopped(run.receipt(keeper.stop), keeper)
+                patiently(lambda: order_server.settle(receipt), time.monotonic() + PATIENCE_S, run.pause)
             logger.info(
                 "step.ended run=%s step=%s code=%s", order.run, order.node, receipt.fault and receipt.fault.code
             )

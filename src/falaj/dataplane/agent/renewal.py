@@ -26,15 +26,16 @@ class RenewedTransport(httpx.BaseTransport):
 
     Args:
         member: The location.
+        lasting: Whether connections are used again until there is a newer certificate.
     """
 
-    def __init__(self, member: Membership) -> None:
-        self._member = member
-        self._inner = member.transport()
+    def __init__(self, member: Membership, *, lasting: bool = False) -> None:
+        self._member, self._lasting = member, lasting
+        self._inner = member.transport(lasting=lasting)
 
     def reload(self) -> None:
-        """Show the certificate that is held now. The way before it keeps no connection that is not in use."""
-        self._inner = self._member.transport()
+        """Show the certificate that is held now. What is under way on connections before it ends there."""
+        self._inner = self._member.transport(lasting=self._lasting)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
