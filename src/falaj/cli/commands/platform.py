@@ -106,11 +106,16 @@ def doctor(json: JsonOption = False) -> None:
         raise typer.Exit(6)
 
 
-def server(port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0) -> None:
+def server(
+    port: Annotated[int, typer.Option(help="Port; 0 is the home's.")] = 0,
+    agents_port: Annotated[int, typer.Option(help="TLS port for agents elsewhere; 0 keeps the last one.", min=0)] = 0,
+) -> None:
     """Run the server alone."""
     from falaj.api import serve
 
     home = Home.from_environment()
+    if agents_port:
+        home.prepare().save_ports(home.ports() | {"agents": agents_port})
     serve(home, port or home.ports()["server"])
 
 
