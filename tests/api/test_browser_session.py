@@ -120,6 +120,18 @@ def test_a_session_ends_at_logout(browser: TestClient) -> None:
     assert browser.get("/api/v1/auth/whoami", headers={"cookie": carried}).status_code == 401
 
 
+def test_a_person_sees_and_ends_own_sessions(browser: TestClient) -> None:
+    browser.post("/api/v1/auth/login", json=CREDENTIALS)
+    elsewhere = browser.post("/api/v1/auth/login", json={**CREDENTIALS, "cookie": False}).json()["token"]
+    sessions = browser.get("/api/v1/auth/sessions").json()
+    assert [each["browser"] for each in sessions if each["current"]] == [True]
+    (terminal,) = [each["id"] for each in sessions if not each["browser"]]
+    assert browser.delete(f"/api/v1/auth/sessions/{terminal}").status_code == 204
+    assert browser.delete(f"/api/v1/auth/sessions/{terminal}").json()["code"] == "identity.unknown"
+    answer = browser.get("/api/v1/auth/whoami", headers={"authorization": f"Bearer {elsewhere}"})
+    assert answer.status_code == 401
+
+
 def test_a_session_ends_after_an_hour_without_use(
     browser: TestClient, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

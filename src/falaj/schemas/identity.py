@@ -44,6 +44,19 @@ class WhoAmI:
 
 
 @dataclass(frozen=True)
+class OwnSession:
+    """A session of the caller; `browser` ones end after an hour without use, `current` is the one that asks."""
+
+    id: str
+    method: str
+    browser: bool
+    authenticated_at: float
+    used_at: float
+    expires_at: float
+    current: bool
+
+
+@dataclass(frozen=True)
 class SteppedUp:
     """A fresh proof of identity, noted in the session."""
 

@@ -50,7 +50,7 @@ class SessionRow(SealedRow, Base):
     __tablename__ = "identity_sessions"
     ends = "expires_at"
     unsealed = frozenset({"used_at"})
-    __table_args__ = (Index("identity_sessions_by_account", "account"),)
+    __table_args__ = (Index("identity_sessions_by_account", "account", "authenticated_at", "id"),)
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
     account: Mapped[str] = mapped_column(ForeignKey("accounts.id"))

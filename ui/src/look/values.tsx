@@ -43,3 +43,26 @@ export function Num({ value, digits = 4 }: { value: number | null | undefined; d
 export function numeral(value: number, digits = 4): string {
   return new Intl.NumberFormat(locale(language.value), { maximumSignificantDigits: digits }).format(value)
 }
+
+/** A release, by its name. */
+export function ReleaseLink({ model, number }: { model: string; number: number }) {
+  return (
+    <a href={`/models/${model}/releases/${number}`}>
+      <Id>{`${model}@${number}`}</Id>
+    </a>
+  )
+}
+
+/** Facts in pairs; those without a value are left out. */
+export function Facts({ facts }: { facts: readonly (readonly [name: string, value: preact.ComponentChildren])[] }) {
+  return (
+    <dl class="facts">
+      {facts.filter(([, value]) => value !== null && value !== undefined && value !== '' && value !== false).map(([name, value]) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

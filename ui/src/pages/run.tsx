@@ -6,7 +6,7 @@ import { Page, Panel } from '../look/page'
 import { t, tOr } from '../look/preferences'
 import { State } from '../look/state'
 import { type Column, Table } from '../look/table'
-import { Id, numeral, Time, Took } from '../look/values'
+import { Facts, Id, numeral, ReleaseLink, Time, Took } from '../look/values'
 import { pieces } from '../model/ansi'
 import { withQuery } from '../model/query'
 import { firstFailure, headline, outcome } from '../model/run'
@@ -28,7 +28,7 @@ export default function RunPage() {
         {(run) => <Steps run={run} chosen={chosen(run, query.node)?.node ?? ''} />}
       </Panel>
       {run && <LogOf run={run} step={chosen(run, query.node)} />}
-      {run && <Facts run={run} />}
+      {run && <FactsOf run={run} />}
     </Page>
   )
 }
@@ -150,25 +150,16 @@ function uncover(line: HTMLLIElement | null): void {
   if (line && list) list.scrollTop = line.offsetTop - list.offsetTop - list.clientHeight / 2
 }
 
-function Facts({ run }: { run: Run }) {
-  const facts: [string, preact.ComponentChildren][] = [
-    [t('run.commit'), <Id>{run.commit}</Id>],
-    [t('run.ref'), run.ref && <Id>{run.ref}</Id>],
-    [t('run.result'), run.release !== null && <a href={`/models/${run.model}/releases/${run.release}`}><Id>{`${run.model}@${run.release}`}</Id></a>],
-    [t('run.mlflow'), run.mlflow_run && <Id>{run.mlflow_run}</Id>],
-  ]
+function FactsOf({ run }: { run: Run }) {
   return (
     <section class="panel">
-      <h2>{t('run.facts')}</h2>
-      <dl class="facts">
-        {facts.filter(([, value]) => value).map(([name, value]) => (
-          <div>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <h2>{t('facts')}</h2>
+      <Facts facts={[
+        [t('run.commit'), <Id>{run.commit}</Id>],
+        [t('run.ref'), run.ref && <Id>{run.ref}</Id>],
+        [t('run.result'), run.release !== null && run.model && <ReleaseLink model={run.model} number={run.release} />],
+        [t('run.mlflow'), run.mlflow_run && <Id>{run.mlflow_run}</Id>],
+      ]} />
     </section>
   )
 }
-

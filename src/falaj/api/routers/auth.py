@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from falaj.api.authentication import secret_of
 from falaj.api.authorization import Caller
 from falaj.api.browser_session import give_cookie, require_own_page, take_cookie
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.schemas import identity as documents
+from falaj.storage.identity_tables import SessionRow
 from falaj.trust import identity
 from falaj.trust.policy import Binding, bindings_of
 
@@ -23,7 +25,9 @@ Name = Annotated[str, Field(min_length=1, max_length=63)]
 Password = Annotated[SecretStr, Field(max_length=256)]
 Otp = Annotated[SecretStr, Field(max_length=12)]
 LinkSecret = Annotated[SecretStr, Field(max_length=500)]
+SessionId = Annotated[str, Field(pattern=r"^[0-9a-z]{1,40}$")]
 _NONE = SecretStr("")
+_SESSIONS = paged("-authenticated_at", {"authenticated_at": (SessionRow.authenticated_at, SessionRow.id)})
 
 
 class _Secretive(BaseModel):
@@ -122,6 +126,30 @@ def log_out(request: Request, response: Response, platform: Shared) -> None:
     with platform.database.transaction() as session:
         identity.close_session(session, secret_of(request, platform), platform.now())
     take_cookie(response, platform.home)
+
+
+@router.get("/sessions", response_model=list[documents.OwnSession], **action(Action.MANAGE_OWN))
+def list_sessions(
+    request: Request, caller: Caller, platform: Shared, page: Annotated[Paging, Depends(_SESSIONS)]
+) -> list[documents.OwnSession]:
+    """One's own live sessions, the newest first."""
+    own, now = secret_of(request, platform).split(".")[1:2], platform.now()
+    with platform.database.reading() as session:
+        rows = page.rows(session, identity.sessions_of(caller.id, now))
+        return [_own_session(row, current=[row.id] == own) for row in rows if identity.is_live(row, now)]
+
+
+def _own_session(row: SessionRow, *, current: bool) -> documents.OwnSession:
+    return documents.OwnSession(
+        row.id, row.method, row.idle_s is not None, row.authenticated_at, row.used_at, row.expires_at, current
+    )
+
+
+@router.delete("/sessions/{session_id}", status_code=204, **action(Action.MANAGE_OWN))
+def end_session(session_id: SessionId, caller: Caller, platform: Shared) -> None:
+    """End one of one's own sessions, such as that of a browser elsewhere."""
+    with platform.database.transaction() as session:
+        identity.end_session(session, caller.id, session_id)
 
 
 @router.get("/whoami", response_model=documents.WhoAmI, **action(Action.READ, refined=True))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from falaj.cli.approval_digest import require_expected
 from falaj.cli.commands.federation import BrowserOption, prove_by_key
 from falaj.cli.connection import open_client
 from falaj.cli.options import EveryOption, JsonOption, LimitOption
@@ -89,6 +90,7 @@ def show(change: ChangeArgument, wait: WaitOption = False, json: JsonOption = Fa
 def approve(
     change: ChangeArgument,
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking once more.")] = False,
+    expect: Annotated[str, typer.Option(metavar="SHA256", help="Refuse another approval than you saw.")] = "",
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from there.")] = False,
     otp: Annotated[str, typer.Option(help="One-time password, where one is enrolled.")] = "",
     security_key: Annotated[bool, typer.Option("--security-key", help="Touch your security key for it.")] = False,
@@ -100,6 +102,8 @@ def approve(
     client = open_client()
     key = Credentials.of(Home.from_environment()).approval_key()
     signing_request = client.changes.to_sign(change)
+    if expect:
+        require_expected(signing_request.approval, expect)
     if not json:
         _show_what_is_signed(signing_request)
     if not yes and not typer.confirm("Sign this?"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import webbrowser
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from falaj.cli.doctor import examine
 from falaj.cli.options import JsonOption
 from falaj.cli.output import emit, emit_json, emit_table, state_styled
 from falaj.cli.supervisor import run_worker_with_notary
+from falaj.cli.ui_address import page_of
 from falaj.control import step_worker
 from falaj.core.errors import MissingExtraError, UsageError
 from falaj.core.home import Home
@@ -44,13 +46,27 @@ def up(
         supervisor.Supervisor(home, ports).run()
         return
     supervisor.start_in_background(home, ports)
-    emit(f"falaj is up: API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['gateway']}")
+    emit(f"falaj is up: web UI {home.ui_url}")
+    emit(f"API http://127.0.0.1:{ports['server']}, endpoints http://127.0.0.1:{ports['gateway']}")
     if "agents" in ports:
         emit(f"agents of other locations: port {ports['agents']} (TLS); falaj location enroll NAME")
     emit(f"home {home.root}; falaj status, falaj down")
     link = home.root / "setup-link"
     if link.exists():
-        emit(f"no administrator yet: falaj access bootstrap '{link.read_text()}'")
+        setup_address = f"{home.ui_url}/setup#{link.read_text().rpartition('#')[2]}"
+        emit(f"no administrator yet: open {setup_address}")
+        emit(f"  or falaj access bootstrap '{setup_address}'")
+
+
+def open_ui(
+    thing: Annotated[str, typer.Argument(help="What to open: see below; empty for what waits for you.")] = "",
+    browser: Annotated[bool, typer.Option(help="Open a browser; without, only print the address.")] = True,
+) -> None:
+    """Open the web UI at a thing: RUN, MODEL, MODEL@NUMBER, ENVIRONMENT/MODEL, or a page such as changes/ID."""
+    address = f"{Home.from_environment().ui_url}{page_of(thing)}"
+    emit(address)
+    if browser:
+        webbrowser.open(address)
 
 
 def down(

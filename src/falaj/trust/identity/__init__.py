@@ -13,11 +13,14 @@ from falaj.trust.identity.passwords import Passwords
 from falaj.trust.identity.reauthentication import require_recent_login
 from falaj.trust.identity.sessions import (
     close_session,
+    end_session,
     give_to_browser,
+    is_live,
     note_use,
     open_session,
     record_step_up,
     session_of,
+    sessions_of,
 )
 from falaj.trust.identity.setup import LINK_FILE, FirstAdministrator, make_first_administrator, offer_setup
 from falaj.trust.identity.tokens import NewToken
@@ -34,8 +37,10 @@ __all__ = [
     "administration",
     "authenticate",
     "close_session",
+    "end_session",
     "give_to_browser",
     "identity_envelopes",
+    "is_live",
     "keys_of",
     "make_first_administrator",
     "note_use",
@@ -49,6 +54,7 @@ __all__ = [
     "roles",
     "second_factor",
     "session_of",
+    "sessions_of",
     "tokens",
     "valid_keys",
 ]

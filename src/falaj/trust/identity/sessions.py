@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from falaj.core.ids import new_id
@@ -11,7 +11,7 @@ from falaj.storage.identity_tables import SessionRow
 from falaj.storage.sealed import delete_each
 from falaj.trust.identity import accounts
 from falaj.trust.identity.bearer import Bearer, BearerKind, new_bearer, parse_bearer
-from falaj.trust.identity.errors import RefusedError
+from falaj.trust.identity.errors import RefusedError, UnknownIdentityError
 
 SESSION_S = 12 * 3600.0
 """Life of a session: one working day, however much it is used."""
@@ -71,8 +71,13 @@ def find_session(session: Session, bearer: Bearer, now: float) -> SessionRow | N
     row = session.get(SessionRow, bearer.id)
     if row is None or not bearer.holds(row.digest):
         return None
+    return row if is_live(row, now) else None
+
+
+def is_live(row: SessionRow, now: float) -> bool:
+    """Whether a session opens anything now."""
     ends_at = row.expires_at if row.idle_s is None else min(row.expires_at, row.used_at + row.idle_s)
-    return row if row.authenticated_at - _CLOCK_SKEW_S <= now < ends_at else None
+    return row.authenticated_at - _CLOCK_SKEW_S <= now < ends_at
 
 
 def give_to_browser(session: Session, secret: str, now: float) -> SessionRow:
@@ -118,6 +123,31 @@ def close_session(session: Session, secret: str, now: float) -> None:
         RefusedError: No live session is opened by this secret.
     """
     session.delete(session_of(session, secret, now))
+    session.flush()
+
+
+def sessions_of(account: str, now: float) -> Select[SessionRow]:
+    """The query of the sessions of an account that time has not ended; those that lie idle are among them."""
+    return select(SessionRow).where(SessionRow.account == account, SessionRow.expires_at > now)
+
+
+def end_session(session: Session, account: str, name: str) -> None:
+    """End one session of an account, wherever it is carried.
+
+    Args:
+        session: Transaction to write in.
+        account: Whose it is.
+        name: Id of the session.
+
+    Raises:
+        UnknownIdentityError: The account has no session of this id.
+    """
+    row = session.get(SessionRow, name)
+    if row is None or row.account != account:
+        raise UnknownIdentityError(
+            f"there is no session '{name}' of yours", hint="falaj access whoami shows who you are"
+        )
+    session.delete(row)
     session.flush()
 
 

@@ -742,7 +742,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(['account'], ['accounts.id'], ),
         sa.PrimaryKeyConstraint('id')
     )
-    op.create_index('identity_sessions_by_account', 'identity_sessions', ['account'], unique=False)
+    op.create_index(
+        'identity_sessions_by_account', 'identity_sessions', ['account', 'authenticated_at', 'id'], unique=False
+    )
     op.create_table(
         'identity_tokens',
         sa.Column('id', sa.String(length=40), nullable=False),

@@ -1,0 +1,1 @@
+export{n as alertColumns,t as default}from"./alerts2.js";

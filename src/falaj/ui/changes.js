@@ -1,0 +1,1 @@
+export{n as changeColumns,t as default}from"./changes2.js";

@@ -1,0 +1,1 @@
+import{M as e,Z as t,ht as n,mt as r,q as i,s as a}from"./shared.js";function o(){return i(a,{title:t(`setup.title`),lead:t(`setup.lead`),button:t(`setup.button`),named:!0,send:async(t,i)=>{await r(n.POST(`/api/v1/auth/setup`,{body:{link:t,name:i(`name`),email:i(`email`),password:i(`password`),cookie:!0}})),await e()},next:`/`})}export{o as default};
