@@ -10,14 +10,10 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from falaj.core.egress import ForbiddenAddressError
 from falaj.integrations.notifications import (
@@ -28,7 +24,7 @@ from falaj.integrations.notifications import (
     encode,
     sign,
 )
-from tests.receivers import Receiver, answer, receiving
+from tests.receivers import Receiver, answer, certified, receiving
 from tests.waiting import HANGS_AFTER_S
 
 pytestmark = pytest.mark.integration
@@ -118,9 +114,9 @@ def test_a_pinned_connection_still_says_the_name(receiver: Receiver) -> None:
     assert receiver.requests[0].headers["host"] == f"{NAME}:{receiver.port}"
 
 
-@pytest.mark.parametrize(("certified", "arrives"), [(NAME, True), ("other.example.org", False)])
-def test_a_pinned_connection_still_proves_the_name(tmp_path: Path, certified: str, arrives: bool) -> None:
-    chain = _certificate(tmp_path, certified)
+@pytest.mark.parametrize(("named", "arrives"), [(NAME, True), ("other.example.org", False)])
+def test_a_pinned_connection_still_proves_the_name(tmp_path: Path, named: str, arrives: bool) -> None:
+    chain = certified(tmp_path, named)
     with receiving(chain) as receiver:
         postman = SsrfSafeClient(
             resolver=Resolver(["127.0.0.1"]),
@@ -230,20 +226,3 @@ def _verified(headers: dict[str, str], body: bytes) -> bool:
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(b"a secret", signed, hashlib.sha256).digest()).decode()
     return hmac.compare_digest(headers["webhook-signature"], f"v1,{expected}")
-
-
-def _certificate(folder: Path, name: str) -> Path:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    tls_certificate = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    file = folder / "chain.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + tls_certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return file

@@ -98,6 +98,6 @@ class Notifier:
         subscription_spec = {each.id: each for each in settings.current(session).notifications}.get(subscriber)
         if subscription_spec is None:
             return None
-        return notifications.Subscription(
-            subscription_spec, platform_secret(session, self._platform.vault, subscription_spec.secret)
-        )
+        name = subscription_spec.secret
+        secret = platform_secret(session, self._platform.vault, name) if name else None
+        return notifications.Subscription(subscription_spec, secret)

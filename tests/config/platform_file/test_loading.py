@@ -255,3 +255,38 @@ def test_a_placement_that_cannot_be_is_refused_where_it_stands(old: str, new: st
     with pytest.raises(PlatformFileError) as raised:
         parsed(PLACED.replace(old, new))
     assert any(message in f"{issue.message} {issue}" for issue in raised.value.issues)
+
+
+MAIL = "kind: email, to: [a@example.org], from: f@example.org, host: mail.example.org, events: [alert.*]"
+
+
+def test_channels_and_people_are_told_of_events_too() -> None:
+    slack, mail = parsed(
+        f"notifications: [{{kind: slack, secret: CHANNEL, events: [change.*]}}, {{{MAIL}}}]"
+    ).notifications
+    assert (slack.kind, slack.url, slack.name) == ("slack", "", "slack CHANNEL")
+    assert mail.mail is not None and (mail.mail.port, mail.mail.tls, mail.name) == (
+        587,
+        "starttls",
+        "email a@example.org",
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("kind: slack, events: [change.*]", "has no `secret`"),
+        ("kind: teams, secret: S, url: 'https://x.example.org/a', events: [change.*]", "`url` is not of kind teams"),
+        ("kind: pigeon, secret: S, events: [change.*]", "not known"),
+        (MAIL.replace("from: f@example.org, ", ""), "has no `from`"),
+        (f"{MAIL}, user: falaj", "belong together"),
+        (f"{MAIL}, tls: 'off'", "could be read on the way"),
+        (f"{MAIL}, to: ['a@example.org\\r\\nBcc: b@example.org']".replace("to: [a@example.org], ", ""), "not valid"),
+    ],
+)
+def test_who_cannot_be_told_is_refused_where_it_stands(entry: str, message: str) -> None:
+    with pytest.raises(PlatformFileError) as raised:
+        parsed(f"notifications: [{{{entry}}}]")
+    assert any(message in issue.message for issue in raised.value.issues), [
+        each.message for each in raised.value.issues
+    ]

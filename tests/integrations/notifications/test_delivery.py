@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falaj.config.notifications import NotificationSpec
+from falaj.config.notifications import NotificationSpec, SubscriberKind
 from falaj.integrations.notifications import (
     MOST_ATTEMPTS,
     Courier,
@@ -225,3 +225,29 @@ def test_a_query_of_an_address_is_not_shown(office: Office) -> None:
 def _overview(office: Office) -> list:  # type: ignore[type-arg]
     with office.database.reading() as session:
         return overview(session, office.subscribers)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("slack", "blocks"), ("teams", "attachments")])
+def test_a_channel_is_written_to_at_the_address_that_its_secret_is(
+    database: Database, receiver: Receiver, kind: SubscriberKind, key: str
+) -> None:
+    spec = NotificationSpec("", ("change.*",), "CHANNEL", allow_private=True, kind=kind)
+    office = Office(database, [spec], secret=f"{receiver.url}?token=s3cret\n")
+    office.write("change.requested")
+    assert office.announce() == 1 and office.deliver() == 1
+    (request,) = receiver.requests
+    assert request.path.endswith("?token=s3cret") and key in json.loads(request.body)
+    assert "webhook-signature" not in request.headers
+
+
+@pytest.mark.parametrize(
+    "secret", ["hooks.slack.example/x", "http://127.0.0.1:9/x", "file:///etc/passwd", "https://a b"]
+)
+def test_a_secret_that_is_no_address_is_an_error_that_does_not_show_it(database: Database, secret: str) -> None:
+    office = Office(database, [NotificationSpec("", ("change.*",), "CHANNEL", kind="slack")], secret=secret)
+    office.write("change.requested")
+    office.announce()
+    office.deliver()
+    with database.reading() as session:
+        (row,) = session.scalars(select(NotificationRow))
+    assert "the secret CHANNEL is not the https address" in row.last_error and secret not in row.last_error

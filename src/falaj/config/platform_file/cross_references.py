@@ -84,11 +84,12 @@ def _executor_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
 
 
 def _notification_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
-    urls: set[str] = set()
+    names: set[str] = set()
     for index, each in enumerate(spec.notifications):
-        if each.url in urls:
-            yield document.issue(("notifications", index, "url"), "the address is given twice", "one entry an address")
-        urls.add(each.url)
+        if each.name in names:
+            key = "url" if each.url else "to" if each.mail else "secret"
+            yield document.issue(("notifications", index, key), "the address is given twice", "one entry an address")
+        names.add(each.name)
 
 
 def _secret_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:

@@ -1,4 +1,6 @@
-"""Notifications: other systems are told of changes, rollouts, releases and alerts by signed webhooks, as CloudEvents.
+"""Notifications: other systems and people are told of changes, rollouts, releases and alerts.
+
+Systems get signed CloudEvents by webhook; channels of Slack and Teams, and people by mail, a message.
 
 Each event that may leave is remembered in its own transaction (`storage.notification_tables`), offered once to the
 subscribers of the settings in force (`announce`), and delivered through the outbox by a `Courier`, at least once and

@@ -33,7 +33,7 @@ def _subscriber(session: Session, name: str, spec: NotificationSpec | None) -> S
     wrong = select(NotificationRow.last_error).where(mine, NotificationRow.last_error != "")
     return Subscriber(
         id=name,
-        url="" if spec is None else _without_query(spec.url),
+        url="" if spec is None else _without_query(spec.url) or spec.name,
         events=[] if spec is None else [*spec.events],
         delivered=counts.get(DELIVERED, 0),
         waiting=counts.get(WAITING, 0),
@@ -60,5 +60,7 @@ def _failures(session: Session, subscriber: str) -> list[FailedNotification]:
 
 def _without_query(url: str) -> str:
     """An address as it may be shown: its query may be what lets a caller in."""
+    if not url:
+        return ""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "..." if parts.query else "", ""))

@@ -78,7 +78,7 @@ def _leaves(spec: PlatformSpec, whole: Set[str]) -> dict[str, Any]:
     leaves |= dict(_flat("pack_settings", json.loads(json.dumps(dict(spec.pack_settings)))))
     leaves |= {f"policies.{name}": text for name, text in spec.policies.items()}
     leaves |= {f"standard_changes.{each.name}": dict(_unlisted(asdict(each), "name")) for each in spec.standard_changes}
-    leaves |= {f"notifications.{each.url}": dict(_unlisted(asdict(each), "url")) for each in spec.notifications}
+    leaves |= {f"notifications.{each.name}": dict(_unlisted(asdict(each), "url")) for each in spec.notifications}
     leaves |= {f"connections.{name}": dict(_unlisted(asdict(each), "name")) for name, each in spec.connections.items()}
     stores = spec.secret_stores.items()
     leaves |= {f"secret_stores.{name}": dict(_unlisted(asdict(each), "name")) for name, each in stores}
