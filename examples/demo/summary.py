@@ -53,6 +53,7 @@ def suggest_next_steps(*, running: bool) -> None:
     steps = {
         f"export FALAJ_HOME=$PWD/{home} PATH=$PWD/{commands}:$PATH": "",
         "falaj up": "the platform is down, its state is kept",
+        "falaj open --no-browser": "the address of the web UI; log in as root with 'only for this demo, never kept'",
         "falaj status": "processes and endpoints",
         "falaj run logs last fit": "what a step wrote",
         "falaj release export flight-delay bundle": "a folder that falaj release verify checks anywhere",

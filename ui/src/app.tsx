@@ -2,21 +2,12 @@ import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from 'pre
 import { useEffect, useState } from 'preact/hooks'
 import { pause, live, start } from './api/live'
 import { Choices } from './look/choices'
+import { Palette, PLACES } from './look/palette'
 import { t } from './look/preferences'
 import { Time, Who } from './look/values'
 import { PAGES, Unknown } from './pages'
 import { logOut, me } from './session'
 
-const PLACES = [
-  ['/', 'nav.inbox', 'i'],
-  ['/models', 'nav.models', 'm'],
-  ['/runs', 'nav.runs', 'r'],
-  ['/changes', 'nav.changes', 'c'],
-  ['/rollouts', 'nav.rollouts', 'o'],
-  ['/endpoints', 'nav.endpoints', 'e'],
-  ['/alerts', 'nav.alerts', 'a'],
-  ['/audit', 'nav.audit', 'u'],
-] as const
 const WITHOUT_SESSION = ['/login', '/setup', '/password']
 
 /** Everything that a reader sees: the frame, and in it the page of the address. */
@@ -67,7 +58,7 @@ function Top() {
       </a>
       <nav aria-label={t('nav')}>
         <ul>
-          {PLACES.filter(([address]) => PAGES.some(([known]) => known === address)).map(([address, label]) => (
+          {PLACES.map(([address, label]) => (
             <li>
               <a href={address} aria-current={isAt(path, address) ? 'page' : undefined}>
                 {t(label)}
@@ -76,6 +67,7 @@ function Top() {
           ))}
         </ul>
       </nav>
+      <Palette />
       <Live />
       <Reader />
     </header>
@@ -100,6 +92,7 @@ function Reader() {
     <details class="reader">
       <summary>{me.value && <Who id={me.value.id} />}</summary>
       <div class="menu">
+        <a href="/me">{t('me.title')}</a>
         <Choices />
         <button type="button" onClick={() => void logOut()}>
           {t('logout')}

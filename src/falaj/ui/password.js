@@ -1,1 +1,1 @@
-import{Z as e,ht as t,mt as n,q as r,s as i}from"./shared.js";function a(){return r(i,{title:e(`password.title`),lead:e(`password.lead`),button:e(`password.button`),send:(e,r)=>n(t.POST(`/api/v1/auth/password`,{body:{link:e,password:r(`password`)}})),next:`/login`})}export{a as default};
+import{X as e,_t as t,et as n,s as r,vt as i}from"./shared.js";function a(){return e(r,{title:n(`password.title`),lead:n(`password.lead`),button:n(`password.button`),send:(e,n)=>t(i.POST(`/api/v1/auth/password`,{body:{link:e,password:n(`password`)}})),next:`/login`})}export{a as default};

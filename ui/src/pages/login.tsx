@@ -4,12 +4,12 @@ import { Problem } from '../api/client'
 import { Choices } from '../look/choices'
 import { Page, ProblemBox } from '../look/page'
 import { t } from '../look/preferences'
-import { logIn } from '../session'
+import { logIn, trouble } from '../session'
 
 /** Who are you? */
 export default function Login() {
   const { query, route } = useLocation()
-  const [problem, setProblem] = useState<Problem>()
+  const [problem, setProblem] = useState<Problem | undefined>(trouble.value ?? undefined)
   const [busy, setBusy] = useState(false)
   const withCode = problem?.code === 'identity.otp-needed'
 
