@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SecretStoreKind = Literal["vault", "file"]
+SecretStoreKind = Literal["vault", "file", "aws-secrets-manager"]
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,14 @@ class SecretStoreSpec:
 
     Attributes:
         name: What references call it.
-        kind: `vault`, which OpenBao is too, or `file`.
+        kind: `vault`, which OpenBao is too, `file`, or `aws-secrets-manager`.
         url: Of a vault.
         mount: Of a vault: where its key-value engine of version 2 is mounted.
         role: Of a vault: the AppRole that reads.
         secret: Of a vault: name of the platform's secret with the role's `secret_id`.
         ca: Of a vault: file with the authorities that vouch for it; empty for those of the machine.
         path: Of files: the folder.
+        region: Of AWS: where its secrets are.
     """
 
     name: str
@@ -31,6 +32,7 @@ class SecretStoreSpec:
     secret: str = ""
     ca: str = ""
     path: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _secret_issues(spec: PlatformSpec, document: Document) -> Iterator[Issue]:
         path: Path = ("secrets", name)
         yield from _unknown(document, path, reference.store, spec.secret_stores, "secret store")
         kind = spec.secret_stores[reference.store].kind if reference.store in spec.secret_stores else ""
-        if (kind == "vault") != bool(reference.field) and kind:
+        if kind in ("vault", "file") and (kind == "vault") != bool(reference.field):
             expected = "STORE:PATH#FIELD" if kind == "vault" else "STORE:PATH"
             yield document.issue(path, f"a secret of a {kind} store is written otherwise", expected)
     for name, store in spec.secret_stores.items():

@@ -12,7 +12,12 @@ from falaj.config.secret_stores import SecretStoreSpec, parse_reference
 
 StoreUrl = Annotated[str, text_like(r"^https?://[^\s/@?#]+$", "https://HOST[:PORT]", 300)]
 Mount = Annotated[str, text_like(r"^[A-Za-z0-9][A-Za-z0-9_/-]*$", "the path of a mount, such as kv", 100)]
-_OF_KIND = {"vault": ("url", "approle"), "file": ("path",)}
+_OF_KIND = {
+    "vault": (("url", "approle"), ("mount", "ca")),
+    "file": (("path",), ()),
+    "aws-secrets-manager": (("region",), ()),
+}
+"""Keys that a kind needs, and those that it may have."""
 
 
 def _reference(text: str) -> str:
@@ -42,8 +47,9 @@ class AppRole(Strict):
 class SecretStore(Strict):
     """Where secrets are kept that are not kept here."""
 
-    kind: Literal["vault", "file"] = Field(
-        description="`vault` for HashiCorp Vault and OpenBao, `file` for files that something else writes."
+    kind: Literal["vault", "file", "aws-secrets-manager"] = Field(
+        description="`vault` for HashiCorp Vault and OpenBao, `file` for files that something else writes, "
+        "`aws-secrets-manager`, asked by the role of the machine."
     )
     url: StoreUrl | None = Field(default=None, description="Of `vault`: its address.")
     mount: Mount | None = Field(default=None, description="Of `vault`: mount of the key-value engine, version 2; `kv`.")
@@ -51,19 +57,24 @@ class SecretStore(Strict):
     ca: FilePath | None = Field(default=None, description="Of `vault`: file of the authorities that vouch for it.")
     path: FilePath | None = Field(default=None, description="Of `file`: the folder that server and worker can read.")
 
+    region: NonEmpty | None = Field(default=None, description="Of `aws-secrets-manager`: where its secrets are.")
+
     @model_validator(mode="after")
     def _of_kind(self) -> Self:
-        missing = [name for name in _OF_KIND[self.kind] if getattr(self, name) is None]
+        needed, optional = _OF_KIND[self.kind]
+        missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise problem(f"a store of kind {self.kind} has no `{missing[0]}`", f"`{missing[0]}`")
-        others = ("path",) if self.kind == "vault" else ("url", "mount", "approle", "ca")
-        foreign = [name for name in others if getattr(self, name) is not None]
+        others = {name for names in _OF_KIND.values() for part in names for name in part} - {*needed, *optional}
+        foreign = sorted(name for name in others if getattr(self, name) is not None)
         if foreign:
-            raise problem(f"`{foreign[0]}` is not of kind {self.kind}", f"one of {', '.join(_OF_KIND[self.kind])}")
+            raise problem(f"`{foreign[0]}` is not of kind {self.kind}", f"one of {', '.join((*needed, *optional))}")
         return self
 
     def to_spec(self, name: str) -> SecretStoreSpec:
         """The store as other rooms consume it."""
         role, secret = (self.approle.role, self.approle.secret) if self.approle else ("", "")
         mount = (self.mount or "kv").strip("/")
-        return SecretStoreSpec(name, self.kind, self.url or "", mount, role, secret, self.ca or "", self.path or "")
+        return SecretStoreSpec(
+            name, self.kind, self.url or "", mount, role, secret, self.ca or "", self.path or "", self.region or ""
+        )
