@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.table import StaticTable
+from pyiceberg.io.pyarrow import ArrowScan, schema_to_pyarrow
+from pyiceberg.table import DataScan, FileScanTask, StaticTable
 
 from falaj.build.pipeline.connections import OpenConnection
 from falaj.build.pipeline.errors import SourceError
@@ -145,5 +147,13 @@ def _read(
     tasks = [*scan.plan_files()]
     files = [task.file.file_path for task in tasks] + [each.file_path for task in tasks for each in task.delete_files]
     place.require_inside(files, source.name)
-    reader = scan.to_arrow_batch_reader()
+    schema = schema_to_pyarrow(scan.projection())
+    reader = pa.RecordBatchReader.from_batches(schema, _batches(scan, tasks)).cast(schema)
     return keep(source, TableVersion("iceberg", place, number, reader.schema, iter(reader)), store)
+
+
+def _batches(scan: DataScan, tasks: Iterable[FileScanTask]) -> Iterator[pa.RecordBatch]:
+    """The rows, file by file in the order of their names; the scan's own reader would read all files ahead."""
+    reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
+    for task in sorted(tasks, key=lambda each: str(each.file.file_path)):
+        yield from reader.to_record_batches([task])
