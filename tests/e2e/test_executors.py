@@ -175,6 +175,7 @@ def test_a_machine_without_the_server_s_files_gives_the_digests_of_a_local_run(
     assert run["state"] == "succeeded", (run, machine.output())
     assert machine.output().count("step.started") == 2
     assert steps_of(run) == steps_of(local_run(platform, project, tmp_path / "local"))
+    assert {step["detail"]["executor"] for step in run["steps"] if step["kind"] == "step"} == {"elsewhere"}
     assert "doubling 200" in platform.ok("run", "logs", run["id"])
     shown = platform.json("platform", "executor", "list")[0]
     assert shown["machines"][0]["state"] == "enrolled" and shown["waiting"] == shown["running"] == 0

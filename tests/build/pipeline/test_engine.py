@@ -392,7 +392,7 @@ def test_two_engines_on_one_store(chain: Project) -> None:
 class _Forbidding:
     """An executor that nothing may go to, and the placement that sends every step there."""
 
-    fence = 1
+    fence, name = 1, "gpu"
 
     def executor_of(self, _step: StepSpec) -> _Forbidding:
         return self

@@ -52,7 +52,7 @@ OrderKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 LeaseHeader = Annotated[str, Header(alias="x-falaj-lease", max_length=64)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^(blobs|manifests)/[0-9a-f]{2}/[0-9a-f]{62}$")]
 _LONG_POLL_S = 20.0
-_LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 0.1
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
 

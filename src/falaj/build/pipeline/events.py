@@ -37,7 +37,8 @@ class RunEvent(JsonRecord):
         kind: What happened.
         at: When, in unix seconds.
         node: The step, check or gate that it happened to; empty for the run itself.
-        data: The particulars, JSON values only. `step.log` has `lines`; `step.failed` has `code`, `message`,
+        data: The particulars, JSON values only. `step.log` has `lines`; `step.started` has
+            `attempt`, and `executor` where it is not this machine; `step.failed` has `code`, `message`,
             `where` and `hint`; `step.retried` also `attempt` and `wait_s`; `run.warning` has `message`,
             `run.installing` has `lockfile`.
     """

@@ -116,9 +116,10 @@ class JobRunner:
     def _try(self, job: Job, attempt: int, started: float) -> tuple[cache.CacheEntry | None, Exception | None]:
         name = job.node.name
         try:
-            self.tell("step.started", name, attempt=attempt)
+            executor = self.placement.executor_of(job.node.step)
+            self.tell("step.started", name, attempt=attempt, **({"executor": executor.name} if executor else {}))
             with StepLog(self.log_path(name), lambda lines: self._say(name, lines), self._hidden(job)) as log:
-                outputs = self._carried_out(job, attempt, log.write)
+                outputs = self._carried_out(job, attempt, executor, log.write)
             entry = cache.CacheEntry(name, outputs, self._metrics(job, outputs), time.time() - started)
             entry = cache.save(self.bench.store, job.fingerprint, entry)
         except FalajError as error:
@@ -140,9 +141,10 @@ class JobRunner:
         """What a step's log does not show: what the step knows."""
         return Secrets(self.bench.secrets.of(job.node.step.secrets)).forms
 
-    def _carried_out(self, job: Job, attempt: int, output: Callable[[bytes], None]) -> Mapping[str, cache.Output]:
+    def _carried_out(
+        self, job: Job, attempt: int, executor: Executor | None, output: Callable[[bytes], None]
+    ) -> Mapping[str, cache.Output]:
         """Hand one attempt to its executor, and wait for its outputs."""
-        executor: Executor | None = self.placement.executor_of(job.node.step)
         if executor is None:
             return self._local.execute(order_of(job, attempt, self._context), self._stopped, output)
         executor.require_permitted(job.node.name, job.sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select as descriptors
 import tempfile
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from falaj.config.spec import StepSpec
     from falaj.supply_chain.artifacts import ArtifactStore
 
-_LOOK_EVERY_S = 0.2
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 
 Record = Callable[[str, Recorded], None]
 
@@ -91,6 +92,11 @@ class QueuedExecutor:
     spec: ExecutorSpec
     queue_timeout_s: float | None
 
+    @property
+    def name(self) -> str:
+        """See `Executor.name`."""
+        return self.spec.name
+
     def require_permitted(self, step: str, sources: Collection[str]) -> None:
         """See `Executor.require_permitted`."""
         reason = self.placement.residency(sources, self.spec)
@@ -102,9 +108,10 @@ class QueuedExecutor:
         """See `Executor.execute`."""
         with self.placement.database.transaction() as session:
             order_queue.place(session, order, self.spec.name)
-        stopping = False
+        stopping, began = False, time.monotonic()
         while True:
-            ready, _, _ = descriptors.select([] if stopping else [stop], [], [], _LOOK_EVERY_S)
+            pause_s = _pause_s(time.monotonic() - began)
+            ready, _, _ = descriptors.select([] if stopping else [stop], [], [], pause_s)
             if ready:
                 stopping = True
                 with self.placement.database.transaction() as session:
@@ -186,6 +193,11 @@ class QueuedExecutor:
             logged = record.artifacts
             files = self.placement.store.fetch(parse_digest(logged), Path(scratch, "files")) if logged else None
             self.placement.record(node, Recorded(dict(record.params), dict(record.tags), record.metrics, files))
+
+
+def _pause_s(elapsed_s: float) -> float:
+    """How long to wait before the next look: a tenth of what the step has taken, so that long ones cost little."""
+    return min(_LONGEST_LOOK_S, max(_SHORTEST_LOOK_S, elapsed_s / 10))
 
 
 _CODES = {"cancelled": "step.cancelled"}

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class Executor(Protocol):
     """Carries out orders."""
 
+    @property
+    def name(self) -> str:
+        """As the platform file says it."""
+        ...
+
     def require_permitted(self, step: str, sources: Collection[str]) -> None:
         """Make sure that data of these sources may go there, before anything does.
 
