@@ -113,7 +113,7 @@ function People({ found: { change, may } }: { found: Decision }) {
       <Facts facts={[
         [t('changes.requester'), <Who id={change.requester} />],
         [t('changes.approvals'), change.approvals.length > 0 && <ul class="plain">{change.approvals.map((each) => <li><Who id={each.approver} /> · <Time at={each.approved_at} /> · <Id short={12}>{each.key_id}</Id></li>)}</ul>],
-        [t('change.you'), may[0] && (may[0].allowed ? t('change.you-may') : <bdi>{may[0].reason}</bdi>)],
+        [t('change.you'), OPEN.includes(change.state) && may[0] && (may[0].allowed ? t('change.you-may') : <bdi>{may[0].reason}</bdi>)],
         [t('change.expires'), <Time at={change.expires_at} />],
         [t('change.opens'), change.opens_at && <Time at={change.opens_at} />],
         [t('release'), <ReleaseLink model={change.model} number={change.release} />],

@@ -34,7 +34,7 @@ export default function RunPage() {
 }
 
 function chosen(run: Run, node: string | undefined): Step | undefined {
-  return run.steps?.find((step) => step.node === node) ?? firstFailure(run) ?? run.steps?.find((step) => step.state === 'running') ?? run.steps?.[0]
+  return run.steps?.find((step) => step.node === node) ?? firstFailure(run) ?? run.steps?.find((step) => step.state === 'running') ?? run.steps?.findLast((step) => step.kind === 'step') ?? run.steps?.[0]
 }
 
 function Lead({ run }: { run: Run }) {
