@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from falaj.api.platform import Platform
-from falaj.supply_chain.attestations.merkle import verify_consistency
+from falaj.supply_chain.attestations.merkle import leaf_hash, verify_consistency, verify_inclusion
 from falaj.trust import audit
 from tests.api.people import acting_as, grant
 
@@ -87,6 +87,20 @@ def test_a_later_checkpoint_is_proved_to_continue_an_earlier_one(client: TestCli
     proof = [bytes.fromhex(each) for each in answer["proof"]]
     assert verify_consistency(3, 8, roots[3], roots[8], proof)
     assert client.get("/api/v1/audit/consistency", params={"first": 8, "second": 9}).json() == {"proof": []}
+
+
+def test_an_entry_is_proved_to_stand_in_the_log(client: TestClient, platform: Platform) -> None:
+    with platform.database.transaction() as session:
+        audit.append(session, [audit.AuditEntry(f"k.{number}", "b", "c") for number in range(5)], 1.0)
+        root = audit.root_at(session, 5)
+    for index in range(5):
+        answer = client.get(f"/api/v1/audit/entries/{index}", params={"size": 5}).json()
+        proof = [bytes.fromhex(each) for each in answer["proof"]]
+        assert answer["entry"]["kind"] == f"k.{index}"
+        assert verify_inclusion(leaf_hash(answer["leaf"].encode()), index, 5, proof, root)
+    for index, size in ((5, 5), (4, 6)):
+        missing = client.get(f"/api/v1/audit/entries/{index}", params={"size": size})
+        assert (missing.status_code, missing.json()["code"]) == (404, "audit.no-entry")
 
 
 def test_an_administrator_erases_what_the_log_tells_and_that_is_logged(

@@ -2,7 +2,7 @@ import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from 'pre
 import { useEffect, useState } from 'preact/hooks'
 import { pause, live, start } from './api/live'
 import { Choices } from './look/choices'
-import { Palette, PLACES } from './look/palette'
+import { OWN, Palette, PLACES } from './look/palette'
 import { t } from './look/preferences'
 import { Time, Who } from './look/values'
 import { PAGES, Unknown } from './pages'
@@ -92,7 +92,9 @@ function Reader() {
     <details class="reader">
       <summary>{me.value && <Who id={me.value.id} />}</summary>
       <div class="menu">
-        <a href="/me">{t('me.title')}</a>
+        <ul class="plain">
+          {OWN.map(([address, label]) => <li><a href={address}>{t(label)}</a></li>)}
+        </ul>
         <Choices />
         <button type="button" onClick={() => void logOut()}>
           {t('logout')}

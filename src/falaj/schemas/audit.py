@@ -38,6 +38,15 @@ class LogConsistency:
 
 
 @dataclass(frozen=True)
+class AuditEntryProof:
+    """An entry, the leaf that stands for it in the log as it is hashed, and hashes, in hex, that lead to the root."""
+
+    entry: AuditEntry
+    leaf: str
+    proof: list[str]
+
+
+@dataclass(frozen=True)
 class Erased:
     """How many entries lost their details by their number, and whether a person was known and is forgotten."""
 

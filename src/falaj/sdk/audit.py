@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from falaj.schemas import api
-from falaj.schemas.audit import AuditEntry, Erased, LogCheckpoint, LogConsistency
+from falaj.schemas.audit import AuditEntry, AuditEntryProof, Erased, LogCheckpoint, LogConsistency
 from falaj.sdk.http import Transport
 
 _PREFIX = "/api/v1/audit"
@@ -49,6 +49,12 @@ class AuditCalls:
         sizes = {"first": first, "second": second}
         response = self._transport.json("GET", f"{_PREFIX}/consistency", query=sizes)
         return api.decode(LogConsistency, response).proof
+
+    def proof(self, index: int, size: int) -> AuditEntryProof:
+        """An entry, and the proof that it stands in the log of `size` entries."""
+        return api.decode(
+            AuditEntryProof, self._transport.json("GET", f"{_PREFIX}/entries/{index}", query={"size": size})
+        )
 
     def erase(self, reason: str, entries: Sequence[int] = (), person: str = "") -> Erased:
         """Erase the details of entries, and who a person is; what the log proves stays."""

@@ -1,1 +1,1 @@
-import{X as e,_t as t,et as n,s as r,vt as i}from"./shared.js";function a(){return e(r,{title:n(`password.title`),lead:n(`password.lead`),button:n(`password.button`),send:(e,n)=>t(i.POST(`/api/v1/auth/password`,{body:{link:e,password:n(`password`)}})),next:`/login`})}export{a as default};
+import{Ct as e,Q as t,St as n,rt as r,s as i}from"./shared.js";function a(){return t(i,{title:r(`password.title`),lead:r(`password.lead`),button:r(`password.button`),send:(t,r)=>n(e.POST(`/api/v1/auth/password`,{body:{link:t,password:r(`password`)}})),next:`/login`})}export{a as default};

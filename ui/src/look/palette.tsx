@@ -17,6 +17,15 @@ export const PLACES = [
   ['/audit', 'nav.audit', 'u'],
 ] as const
 
+/** Pages of the menu under the reader's name. */
+export const OWN = [
+  ['/me', 'me.title'],
+  ['/accounts', 'accounts.title'],
+  ['/policy', 'policy.title'],
+  ['/platform', 'platform.title'],
+  ['/lineage', 'nav.lineage'],
+] as const
+
 /** The palette (Ctrl K): pages, models, runs, and whatever an id or a name leads to. It also hears the other keys. */
 export function Palette() {
   const { route } = useLocation()
@@ -64,7 +73,7 @@ export function Palette() {
 }
 
 function pages(): Place[] {
-  return [...PLACES.map(([href, name]) => ({ name: t(name), kind: 'page', href })), { name: t('me.title'), kind: 'page', href: '/me' }]
+  return [...PLACES, ...OWN].map(([href, name]) => ({ name: t(name), kind: 'page', href }))
 }
 
 /** Models and newest runs, by name. */

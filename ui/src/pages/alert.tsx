@@ -1,7 +1,7 @@
 import { useRoute } from 'preact-iso'
 import { answer, api, BACKGROUND, type Schemas } from '../api/client'
 import { useFetched } from '../api/fetched'
-import { Ask } from '../look/ask'
+import { Ask, permissions } from '../look/ask'
 import { Page, Panel } from '../look/page'
 import { t, tOr } from '../look/preferences'
 import { State } from '../look/state'
@@ -10,6 +10,7 @@ import { Facts, Id, Num, ReleaseLink, Time, Who } from '../look/values'
 import { modelOf } from '../model/ladder'
 
 type Alert = Schemas['Alert']
+const DAY = 86_400
 
 /** What is wrong, what was done? */
 export default function AlertPage() {
@@ -18,14 +19,14 @@ export default function AlertPage() {
   const alert = fetched.data
   return (
     <Page title={`${t('alert')} ${id}`} shown={<>{t('alert')} <Id>{id}</Id></>} lead={alert && <><State word={alert.state} /> · {t(`severity.${alert.severity}`)} · <Time at={alert.opened_at} /></>}
-      actions={alert && alert.state !== 'resolved' && <Actions id={id} again={fetched.again} />}>
+      actions={alert && alert.state !== 'resolved' && <Actions alert={alert} again={fetched.again} />}>
       <Panel fetched={fetched}>
         {(alert) => (
           <>
             <p class="sentence">{t('alert.sentence', { cause: tOr(`cause.${alert.cause}`, alert.cause), endpoint: alert.endpoint, release: `${modelOf(alert.endpoint)}@${alert.release}` })}</p>
             <ul class="notes">{alert.reasons.map((reason) => <li dir="auto">{reason}</li>)}</ul>
             <Facts facts={[
-              [t('endpoint'), <a href={`/endpoints/${alert.endpoint}`}><Id>{alert.endpoint}</Id></a>],
+              [t('endpoint'), <><a href={`/endpoints/${alert.endpoint}`}><Id>{alert.endpoint}</Id></a> · <a href={`/monitoring/${alert.endpoint}`}>{t('monitoring')}</a></>],
               [t('release'), <ReleaseLink model={modelOf(alert.endpoint)} number={alert.release} />],
               [t('location'), <Id>{alert.location}</Id>],
               [t('alert.action'), alert.action && <bdi>{alert.action}</bdi>],
@@ -42,12 +43,17 @@ export default function AlertPage() {
   )
 }
 
-function Actions({ id, again }: { id: string; again: () => void }) {
-  const path = { params: { path: { alert_id: id } } }
+/** What may be done about it; who may not sees why. */
+function Actions({ alert, again }: { alert: Alert; again: () => void }) {
+  const [environment = ''] = alert.endpoint.split('/')
+  const may = useFetched(() => permissions(['operate'], alert.project, environment), [alert.project, environment])
+  const path = { params: { path: { alert_id: alert.id } } }
+  const ask = { permission: may.data?.[0], done: again }
   return (
     <>
-      <Ask label={t('alert.acknowledge')} done={again} act={(reason) => answer(api.POST('/api/v1/alerts/{alert_id}/acknowledge', { ...path, body: { reason } }))} />
-      <Ask label={t('alert.resolve')} done={again} act={(reason) => answer(api.POST('/api/v1/alerts/{alert_id}/resolve', { ...path, body: { reason } }))} />
+      <Ask {...ask} label={t('alert.acknowledge')} act={(reason) => answer(api.POST('/api/v1/alerts/{alert_id}/acknowledge', { ...path, body: { reason } }))} />
+      <Ask {...ask} label={t('alert.mute')} act={(reason) => answer(api.POST('/api/v1/alerts/{alert_id}/mute', { ...path, body: { reason, for_s: DAY } }))} />
+      <Ask {...ask} label={t('alert.resolve')} act={(reason) => answer(api.POST('/api/v1/alerts/{alert_id}/resolve', { ...path, body: { reason } }))} />
     </>
   )
 }

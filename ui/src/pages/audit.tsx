@@ -8,7 +8,7 @@ import { Id, Time, Who } from '../look/values'
 /** Who did what? */
 export default function Audit() {
   const columns: Column<Schemas['AuditEntry']>[] = [
-    { head: t('audit.index'), end: true, cell: (entry) => <bdi dir="ltr">{String(entry.index)}</bdi> },
+    { head: t('audit.index'), end: true, cell: (entry) => <a href={`/audit/${entry.index}`}><Id>{String(entry.index)}</Id></a> },
     { head: t('audit.at'), cell: (entry) => <Time at={entry.at} /> },
     { head: t('audit.outcome'), cell: (entry) => <State word={entry.outcome} /> },
     { head: t('audit.kind'), cell: (entry) => <Id>{entry.kind}</Id> },

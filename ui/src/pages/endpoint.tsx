@@ -20,7 +20,7 @@ export default function EndpointPage() {
   const fetched = useFetched(() => answer(api.GET('/api/v1/why/{environment}/{model}', { params: { path: { environment, model }, query: { at } }, ...BACKGROUND })), [name, at], (event) => event.subject === `endpoint/${name}`)
   const now = useFetched(() => served(environment, model), [name], (event) => event.subject === `endpoint/${name}`)
   return (
-    <Page title={`${t('endpoint')} ${name}`} shown={<>{t('endpoint')} <Id>{name}</Id></>} lead={t('endpoint.lead')}
+    <Page title={`${t('endpoint')} ${name}`} shown={<>{t('endpoint')} <Id>{name}</Id></>} lead={<>{t('endpoint.lead')} <a href={`/monitoring/${name}`}>{t('monitoring')}</a></>}
       actions={now.data && <RollBack name={name} found={now.data} again={now.again} />}>
       {at !== undefined && <p class="notice past" role="status">{t('at.shown')} <Time at={at} /> <a href={path}>{t('at.back')}</a></p>}
       <form class="filters" onSubmit={(event) => event.preventDefault()}>

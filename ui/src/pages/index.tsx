@@ -22,7 +22,14 @@ export const PAGES = [
   ['/endpoints/:environment/:model', lazy(() => import('./endpoint'))],
   ['/alerts', lazy(() => import('./alerts'))],
   ['/alerts/:id', lazy(() => import('./alert'))],
+  ['/monitoring/:environment/:model', lazy(() => import('./monitoring'))],
   ['/audit', lazy(() => import('./audit'))],
+  ['/audit/:n', lazy(() => import('./audit-entry'))],
+  ['/accounts', lazy(() => import('./accounts'))],
+  ['/policy', lazy(() => import('./policy'))],
+  ['/platform', lazy(() => import('./platform'))],
+  ['/lineage', lazy(() => import('./lineage'))],
+  ['/predictions/:id', lazy(() => import('./prediction'))],
 ] as const
 
 /** What stands where no page is. */

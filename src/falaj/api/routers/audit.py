@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi import Path as PathValue
 from fastapi.responses import StreamingResponse
 from pydantic import Field, StringConstraints
 
@@ -16,6 +17,7 @@ from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.request_bodies import RequiredReasonBody
 from falaj.api.route_actions import Action, action
+from falaj.core.errors import NotFoundError
 from falaj.schemas import audit as documents
 from falaj.storage.audit_tables import AuditLeafRow
 from falaj.supply_chain.attestations import SigningRole
@@ -25,6 +27,7 @@ from falaj.trust.audit import record
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 Text = Annotated[str, Query(max_length=300)]
 _ENTRIES = paged("-index", {"index": (AuditLeafRow.index,)})
+EntryIndex = Annotated[int, PathValue(ge=0, le=2**62)]
 LogSize = Annotated[int, Query(ge=0, le=2**62)]
 
 
@@ -49,6 +52,22 @@ def entries(
         query = audit.matching_entries(session, audit.EntryFilter(kind, subject, actor, since))
         shown = audit.shown_entries(session, page.rows(session, query))
         return [documents.AuditEntry(**asdict(each)) for each in shown]
+
+
+@router.get("/entries/{index}", response_model=documents.AuditEntryProof, **action(Action.READ_AUDIT))
+def entry(index: EntryIndex, size: LogSize, platform: Shared) -> documents.AuditEntryProof:
+    """One entry, and the proof that it stands in the log of `size` entries (RFC 6962, 2.1.1)."""
+    with platform.database.reading() as session:
+        leaf = session.get(AuditLeafRow, index) if index < size <= audit.size_of(session) else None
+        if leaf is None:
+            raise NotFoundError(
+                f"no entry {index} in the audit log of {size} entries",
+                hint="falaj audit checkpoint says how long the log is",
+                code="audit.no-entry",
+            )
+        shown = audit.shown_entries(session, [leaf])[0]
+        proof = audit.inclusion(session, index, size)
+    return documents.AuditEntryProof(documents.AuditEntry(**asdict(shown)), leaf.text, proof)
 
 
 @router.post("/checkpoint", response_model=documents.LogCheckpoint, **action(Action.READ_AUDIT))

@@ -8,7 +8,7 @@ and salted hashes, so that what they tell can be erased and what they prove cann
 from falaj.trust.audit.erasure import erase_details, forget
 from falaj.trust.audit.log import AuditEntry, append, append_evidence
 from falaj.trust.audit.pending_entries import defer
-from falaj.trust.audit.proofs import checkpoint, consistency, newest_checkpoint, proofs_for, root_at, size_of
+from falaj.trust.audit.proofs import checkpoint, consistency, inclusion, newest_checkpoint, proofs_for, root_at, size_of
 from falaj.trust.audit.pseudonyms import names_of
 from falaj.trust.audit.reading import EntryFilter, Shown, entries, export_lines, matching_entries, shown_entries
 from falaj.trust.audit.record import write, write_evidence
@@ -26,6 +26,7 @@ __all__ = [
     "erase_details",
     "export_lines",
     "forget",
+    "inclusion",
     "matching_entries",
     "names_of",
     "newest_checkpoint",

@@ -66,6 +66,11 @@ def consistency(session: Session, first: int, second: int) -> list[str]:
     return [value.hex() for value in _computed(session, lambda lookup: tree.consistency(first, second, lookup))]
 
 
+def inclusion(session: Session, index: int, size: int) -> list[str]:
+    """The proof, in hex, that an entry stands in the log of `size` entries; the entry is one of them."""
+    return [value.hex() for value in _computed(session, lambda lookup: tree.inclusion(index, size, lookup))]
+
+
 def proofs_for(session: Session, envelopes: Iterable[Mapping[str, Any]], text: str) -> dict[str, Any]:
     """What a verifier needs to see that the log of a checkpoint holds envelopes; those that it does not are left out.
 
