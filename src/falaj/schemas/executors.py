@@ -77,3 +77,10 @@ class ObjectAccess:
     size: int
     tenant: str
     key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ArtifactAccess:
+    """The objects of an artifact."""
+
+    objects: list[ObjectAccess]

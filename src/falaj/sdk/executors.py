@@ -23,7 +23,7 @@ class ExecutorCalls:
 
     def list(self) -> list[Executor]:
         """Every executor with its machines."""
-        return self._transport.whole(Executor, _PREFIX)
+        return self._transport.list(Executor, _PREFIX)
 
     def enrol(self, executor: str, life_s: float) -> MachineInvitation:
         """Make a one-time token for one more machine of an executor.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, BinaryIO
 
 import msgspec
-from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import func, select
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from falaj.api.authorization import Caller
+from falaj.api.paging import Paging, paged
 from falaj.api.platform import Platform, Shared
 from falaj.api.route_actions import Action, action
 from falaj.build.pipeline.receipt import StepReceipt
@@ -51,6 +52,7 @@ MachineName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,50}\.[a-z0
 OrderKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 LeaseHeader = Annotated[str, Header(alias="x-falaj-lease", max_length=64)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^(blobs|manifests)/[0-9a-f]{2}/[0-9a-f]{62}$")]
+_EXECUTORS = paged("executor", {"executor": (StepOrderRow.executor,)})
 _LONG_POLL_S = 20.0
 _LOOK_EVERY_S = 0.1
 _IN_MEMORY = 8 << 20
@@ -86,15 +88,11 @@ class CertificateSigningRequest(BaseModel):
     request: Annotated[str, StringConstraints(max_length=8192)]
 
 
-@router.get(
-    "/executors",
-    response_model=list[documents.Executor],
-    **action(Action.READ, bounded="the executors of platform.yaml"),
-)
-def list_executors(platform: Shared) -> list[documents.Executor]:
+@router.get("/executors", response_model=list[documents.Executor], **action(Action.READ))
+def list_executors(platform: Shared, page: Annotated[Paging, Depends(_EXECUTORS)]) -> list[documents.Executor]:
     """Every executor with its machines, by name."""
     with platform.database.reading() as session:
-        specs = settings.current(session).executors
+        specs = page.named([*settings.current(session).executors.values()], lambda each: each.name)
         machines = agent_certificates.machines(session, platform.now())
         counts = select(StepOrderRow.executor, StepOrderRow.state, func.count()).group_by(
             StepOrderRow.executor, StepOrderRow.state
@@ -102,11 +100,11 @@ def list_executors(platform: Shared) -> list[documents.Executor]:
         states = {(name, state): count for name, state, count in session.execute(counts)}
     return [
         documents.Executor(
-            name, spec.kind, spec.jurisdiction, spec.default, states.get((name, "waiting"), 0),
-            states.get((name, "leased"), 0) + states.get((name, "cancelling"), 0),
-            [_machine(each) for each in machines if enrolment.executor_of(each.location) == name],
+            spec.name, spec.kind, spec.jurisdiction, spec.default, states.get((spec.name, "waiting"), 0),
+            states.get((spec.name, "leased"), 0) + states.get((spec.name, "cancelling"), 0),
+            [_machine(each) for each in machines if enrolment.executor_of(each.location) == spec.name],
         )
-        for name, spec in sorted(specs.items())
+        for spec in specs
     ]  # fmt: skip
 
 
@@ -176,22 +174,23 @@ def keep_output(key: OrderKey, body: StepOutput, platform: Shared, caller: Calle
         return executors.keep_output(session, key, body.text)
 
 
-@router.get(
-    "/step-orders/{key}/artifacts/{digest}",
-    response_model=list[documents.ObjectAccess],
-    **action(Action.EXECUTE, bounded="the objects of one artifact"),
-)
+@router.get("/step-orders/{key}/artifacts/{digest}", response_model=documents.ArtifactAccess, **action(Action.EXECUTE))
 def access(
     key: OrderKey, digest: str, platform: Shared, caller: Caller, lease: LeaseHeader
-) -> list[documents.ObjectAccess]:
+) -> documents.ArtifactAccess:
     """The objects of an artifact that an order names, each with the key that opens it alone."""
     artifact = _named(platform, key, digest, _name_of(caller), lease)
-    return [
-        documents.ObjectAccess(
-            grant.name, grant.size, grant.key.tenant if grant.key else "", _text(grant.key.secret) if grant.key else ""
-        )
-        for grant in grants_of(platform.store, artifact)
-    ]
+    return documents.ArtifactAccess(
+        [
+            documents.ObjectAccess(
+                grant.name,
+                grant.size,
+                grant.key.tenant if grant.key else "",
+                _text(grant.key.secret) if grant.key else "",
+            )
+            for grant in grants_of(platform.store, artifact)
+        ]
+    )
 
 
 @router.get("/step-orders/{key}/artifacts/{digest}/objects/{name:path}", **action(Action.EXECUTE))

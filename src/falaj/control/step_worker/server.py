@@ -12,7 +12,7 @@ import msgspec
 
 from falaj.build.pipeline.receipt import StepReceipt
 from falaj.control.step_worker.errors import OrderGoneError, ServerAwayError
-from falaj.schemas.executors import LeasedOrder, ObjectAccess
+from falaj.schemas.executors import ArtifactAccess, LeasedOrder, ObjectAccess
 from falaj.supply_chain.artifacts.transfer import ObjectGrant
 from falaj.supply_chain.encryption.stream import ObjectKey
 
@@ -95,8 +95,8 @@ class HeldOrder:
 
     def grants(self, digest: str) -> list[ObjectGrant]:
         """The objects of an artifact that it names."""
-        objects = msgspec.convert(self._ask("GET", f"/artifacts/{digest}").json(), list[ObjectAccess])
-        return [ObjectGrant(each.name, each.size, _key(each)) for each in objects]
+        access = msgspec.convert(self._ask("GET", f"/artifacts/{digest}").json(), ArtifactAccess)
+        return [ObjectGrant(each.name, each.size, _key(each)) for each in access.objects]
 
     def fetch(self, digest: str, name: str) -> Iterator[bytes]:
         """An object of an artifact that it names, as it lies in the store."""
