@@ -36,7 +36,7 @@ def test_the_picture_says_what_drifts_since_when(reader: Reader, windows: Served
     assert reader.page.run(f"{first}.querySelectorAll('.ring').length") == 6, "distance drifts since window 19"
     assert reader.page.run(f"{first}.querySelectorAll('.dot').length") == 7
     assert reader.page.run("document.querySelectorAll('.heat .alert').length") >= 2, "one, and one in the legend"
-    assert ALERT in reader.see("ul.plain")
+    assert ALERT in reader.see("article ul.plain")
 
 
 def test_arrow_keys_walk_and_enter_chooses_a_window(reader: Reader, windows: Served) -> None:
