@@ -12,11 +12,11 @@ AREAS = {
     "durability": ("storage", "supply_chain/artifacts", "control/runs", "cli/backup", "api"),
     "lifecycle": ("control", "statistics", "build/pipeline"),
     "ui": ("ui", "api", "schemas"),
-    "clusters": ("build/images", "dataplane/runtimes"),
+    "clusters": ("build/images", "dataplane/runtimes", "infra"),
     "integrations": ("integrations", "build/pipeline", "config/platform_file", "trust/secrets"),
     "engines": ("build/pipeline", "control/executors", "control/step_worker", "control/runs"),
 }
-"""Rooms of `src/falaj` that the long tests of an area go through."""
+"""Rooms of `src/falaj`, and folders beside it, that the long tests of an area go through."""
 EVERYTHING = ("pyproject.toml", "uv.lock", "Makefile", "tests/conftest.py", "tests/e2e/", "examples/")
 """What all areas depend on."""
 

@@ -40,7 +40,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "scorings.permit": [{"request": {"release": "m", "environment": "dev", "location": "local", "input": "x"}}],
 }
 """Arguments that lead to other routes, or that say more than their types."""
-AGENTS, BROWSERS, HOOKS, STREAMS = "agents", "a browser", "other systems", "read without a document"
+AGENTS, MACHINES, BROWSERS = "agents", "machines of executors", "a browser"
+HOOKS, STREAMS = "other systems", "read without a document"
 WITHOUT_CALL = {
     "GET /api/v1/installation": "the transport itself, before it sends a token",
     "GET /api/v1/artifacts/{digest}/manifest": AGENTS,
@@ -61,6 +62,16 @@ WITHOUT_CALL = {
     "GET /api/v1/auth/oidc/start": BROWSERS,
     "GET /security-key": BROWSERS,
     "GET /api/v1/events/last": BROWSERS,
+    "GET /api/v1/auth/sessions": BROWSERS,
+    "DELETE /api/v1/auth/sessions/{session_id}": BROWSERS,
+    "POST /api/v1/executors/machines/certificate": MACHINES,
+    "POST /api/v1/step-orders/claim": MACHINES,
+    "POST /api/v1/step-orders/{key}/renew": MACHINES,
+    "POST /api/v1/step-orders/{key}/output": MACHINES,
+    "GET /api/v1/step-orders/{key}/artifacts/{digest}": MACHINES,
+    "GET /api/v1/step-orders/{key}/artifacts/{digest}/objects/{name}": MACHINES,
+    "PUT /api/v1/step-orders/{key}/objects/{name}": MACHINES,
+    "POST /api/v1/step-orders/{key}/receipt": MACHINES,
 }
 
 

@@ -32,7 +32,7 @@ class LocationCalls:
         Args:
             release: `model@number` or `model@latest`.
         """
-        return self._transport.list(ReleasePlacement, f"/api/v1/releases/{quote(release)}/placement")
+        return self._transport.whole(ReleasePlacement, f"/api/v1/releases/{quote(release)}/placement")
 
     def enrol(self, location: str, life_s: float) -> Invitation:
         """Make a one-time token for the agent of a location.

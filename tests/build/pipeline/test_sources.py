@@ -36,7 +36,7 @@ def test_a_file_inside_an_installed_package(project: Project, tmp_path: Path) ->
         ("package://pytest/no-such-file.csv", "installed but has no such file", "path"),
         ("file://nothing.csv", "No such file", ""),
         ("file:///proc/self/mem/x", "Not a directory", ""),
-        ("ftp://host/a.csv", "no reader for `ftp://`", "package://"),
+        ("ftp://host/a.csv", "no reader for `ftp://`", "package, file"),
     ],
 )
 def test_what_cannot_be_read_says_so(project: Project, url: str, words: str, hint: str) -> None:
@@ -47,6 +47,7 @@ def test_what_cannot_be_read_says_so(project: Project, url: str, words: str, hin
     assert hint in caught.value.hint
 
 
+@pytest.mark.integration
 def test_an_unreadable_source_fails_its_reader(project: Project) -> None:
     project.write("steps.py", "def f(raw):\n    pass\n")
     result = project.run(StepSpec("f", run="steps:f", inputs=("raw",)), data={"raw": "file://nothing.csv"})
