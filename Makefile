@@ -77,7 +77,8 @@ SID_APT = -o Dir::Etc::sourcelist=$(SID)/sources.list -o Dir::Etc::sourceparts=/
 	rm -rf $@.new && mkdir -p $@.new
 	cd $@.new && apt-get download -qq docker-registry skopeo umoci libgpgme11 libassuan0
 	mkdir -p $(SID)/lists/partial $(SID)/cache/archives/partial
-	echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main' > $(SID)/sources.list
+	mirror=$$(apt-get indextargets --format '$$(REPO_URI)' | grep -m1 '/debian/$$') && \
+	    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $$mirror sid main" > $(SID)/sources.list
 	cd $@.new && { apt-get -qq $(SID_APT) update && apt-get -qq $(SID_APT) download cosign; } || echo "no cosign"
 	cd $@.new && for package in *.deb; do dpkg -x $$package .; done && rm -rf *.deb sid
 	mv $@.new $@
