@@ -5,6 +5,7 @@ Source: Chrome DevTools Protocol, domains Target, Page, Runtime and WebAuthn; `-
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -83,10 +84,9 @@ def browsing(folder: Path) -> Iterator[Page]:
     read_from, written_by = os.pipe()
 
     def hand_over() -> None:
-        os.dup2(read_by, 103)
-        os.dup2(written_by, 104)
-        os.dup2(103, 3)
-        os.dup2(104, 4)
+        ends = [fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (read_by, written_by)]  # neither is 3 or 4 now
+        os.dup2(ends[0], 3)
+        os.dup2(ends[1], 4)
 
     process = subprocess.Popen(
         [CHROMIUM, f"--user-data-dir={folder}", *_FLAGS],

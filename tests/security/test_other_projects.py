@@ -39,6 +39,7 @@ from tests.security.two_projects import (
 pytestmark = pytest.mark.integration
 
 NOTHING = f"sha256:{'0' * 64}"
+OBJECT = f"blobs/00/{'0' * 62}"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def table(ids: Mapping[str, str]) -> dict[str, Line]:
     walks = [f"/lineage?node={node}&direction={way}" for node in nodes for way in ("up", "down")]
     subjects = [f"run/{RUN}", f"project/{THEIRS}", f"release/{release}", f"change/{change}", f"endpoint/dev/{MODEL}",
                 f"alert/{ids['alert']}", f"gate/{ids['gate']}", f"training/{TRAINING}", f"model/{MODEL}"]  # fmt: skip
+    order = f"/step-orders/{'0' * 64}"
     project = {"name": THEIRS, "repository": "https://git.example.org/x"}
     return {
         "GET /api/v1/runs": lists("/runs", f"/runs?project={THEIRS}", "/runs?filter=state = succeeded"),
@@ -134,6 +136,7 @@ def table(ids: Mapping[str, str]) -> dict[str, Line]:
         "GET /api/v1/releases/{name}": reads(f"/releases/{release}", f"/releases/{MODEL}", f"/releases/{MODEL}@latest"),
         "GET /api/v1/releases/{name}/evidence": reads(f"/releases/{release}/evidence"),
         "GET /api/v1/releases/{name}/bundle": reads(f"/releases/{release}/bundle"),
+        "GET /api/v1/releases/{name}/placement": reads(f"/releases/{release}/placement"),
         "PUT /api/v1/models/{model}/owner": whole(f"/models/{MODEL}/owner", body={"project": MINE, "reason": "x"}),
         "GET /api/v1/endpoints": lists("/endpoints"),
         "GET /api/v1/endpoints/{environment}/{model}/callers": reads(f"/endpoints/dev/{MODEL}/callers"),
@@ -204,6 +207,17 @@ def table(ids: Mapping[str, str]) -> dict[str, Line]:
         "POST /api/v1/locations/{location}/door-certificate": whole(
             "/locations/local/door-certificate", body={"request": "x"}
         ),
+        # Machines of executors: orders of steps, by their keys.
+        "POST /api/v1/step-orders/claim": whole("/step-orders/claim", body={"cpu": 1, "memory_bytes": 1}),
+        "POST /api/v1/step-orders/{key}/renew": whole(f"{order}/renew"),
+        "POST /api/v1/step-orders/{key}/output": whole(f"{order}/output", body={"text": "x"}),
+        "POST /api/v1/step-orders/{key}/receipt": whole(f"{order}/receipt", body={}),
+        "GET /api/v1/step-orders/{key}/artifacts/{digest}": whole(f"{order}/artifacts/{digest}"),
+        "GET /api/v1/step-orders/{key}/artifacts/{digest}/objects/{name:path}": whole(
+            f"{order}/artifacts/{digest}/objects/{OBJECT}"
+        ),
+        "PUT /api/v1/step-orders/{key}/objects/{name:path}": whole(f"{order}/objects/{OBJECT}"),
+        "POST /api/v1/executors/machines/certificate": whole("/executors/machines/certificate", body={"request": "x"}),
         # The installation: its people, keys, settings, log and privacy.
         "GET /api/v1/accounts": whole("/accounts", f"/accounts?project={MINE}"),
         "POST /api/v1/accounts": whole("/accounts", body={"name": "z", "email": "z@example.org"}),
@@ -217,6 +231,7 @@ def table(ids: Mapping[str, str]) -> dict[str, Line]:
         ),
         "DELETE /api/v1/services/tokens/{token_id}": whole(f"/services/tokens/{ids['token']}"),
         "GET /api/v1/audit/entries": whole("/audit/entries", f"/audit/entries?subject=run/{RUN}&project={MINE}"),
+        "GET /api/v1/audit/entries/{index}": whole("/audit/entries/1"),
         "POST /api/v1/audit/checkpoint": whole("/audit/checkpoint"),
         "GET /api/v1/audit/export": whole("/audit/export"),
         "GET /api/v1/audit/consistency": whole("/audit/consistency?first=1&second=2"),
@@ -226,6 +241,9 @@ def table(ids: Mapping[str, str]) -> dict[str, Line]:
         "GET /api/v1/keys": whole("/keys"),
         "POST /api/v1/keys/rotate": whole("/keys/rotate", body={}),
         "POST /api/v1/keys/{key_id}/destroy": whole(f"/keys/{'0' * 32}/destroy", body=WHY),
+        "GET /api/v1/executors": whole("/executors"),
+        "POST /api/v1/executors/{executor}/machines": whole("/executors/gpu/machines", body={}),
+        "DELETE /api/v1/executors/machines/{machine}": whole("/executors/machines/gpu.0a"),
         "GET /api/v1/locations": whole("/locations"),
         "POST /api/v1/locations/{location}/enrolment": whole("/locations/local/enrolment", body={}),
         "DELETE /api/v1/locations/{location}/enrolment": whole("/locations/local/enrolment"),
@@ -259,6 +277,8 @@ def table(ids: Mapping[str, str]) -> dict[str, Line]:
         "POST /api/v1/privacy/subjects/find": whole("/privacy/subjects/find", body={"subject": "x"}),
         "GET /metrics": whole("../../metrics"),
         # One's own: what belongs to another person.
+        "DELETE /api/v1/auth/sessions/{session_id}": whole("/auth/sessions/0123456789"),
+        "GET /api/v1/auth/sessions": lists("/auth/sessions"),
         "DELETE /api/v1/auth/tokens/{token_id}": whole(f"/auth/tokens/{ids['token']}"),
         "DELETE /api/v1/auth/approval-keys/{key_id}": whole(f"/auth/approval-keys/{ids['key']}"),
         "DELETE /api/v1/auth/security-keys/{key}": whole("/auth/security-keys/0123456789abcdef"),

@@ -8,11 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from falaj.dataplane.prediction_log.columnar import arrow_and_parquet
 from falaj.dataplane.scoring.errors import ScoringInputError
 from falaj.dataplane.scoring.features import type_problem
 from falaj.dataplane.scoring.prediction_ids import MAX_ROWS
-from falaj.dataplane.scoring.reading import PURPOSE
+from falaj.dataplane.scoring.reading import open_parquet
 from falaj.dataplane.scoring.records import Plan, RowBatch, ScoringJob
 from falaj.models.model_folder import read_model_folder
 from falaj.models.signature import ModelFeature
@@ -33,7 +32,7 @@ def make_plan(job: ScoringJob, processes: int) -> Plan:
         parts = [*_csv_parts(job)]
         lots: list[tuple[int, ...]] = [(part.number,) for part in parts]
     else:
-        file = _open_parquet(Path(job.input))
+        file = open_parquet(Path(job.input))
         _check_names(job, file.schema_arrow.names, features)
         _check_types(job, file.schema_arrow, features)
         groups = [file.metadata.row_group(each).num_rows for each in range(file.num_row_groups)]
@@ -82,15 +81,6 @@ def _parquet_parts(groups: Iterable[int], part_rows: int) -> Iterator[RowBatch]:
             count = min(part_rows, rows - offset)
             yield RowBatch(number, row, count, group=group, offset=offset)
             number, row = number + 1, row + count
-
-
-def _open_parquet(path: Path) -> Any:
-    arrow, parquet = arrow_and_parquet(PURPOSE)
-    try:
-        return parquet.ParquetFile(path, pre_buffer=False)
-    except (arrow.ArrowInvalid, OSError) as error:
-        message = f"it cannot be read as Parquet: {str(error).splitlines()[0]}"
-        raise ScoringInputError(message, where=str(path), hint="a CSV file ends with .csv") from error
 
 
 def _check_names(job: ScoringJob, names: Sequence[str], features: Mapping[str, ModelFeature]) -> None:

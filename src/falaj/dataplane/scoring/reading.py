@@ -36,11 +36,25 @@ def open_reader(job: ScoringJob, features: Mapping[str, ModelFeature]) -> PartRe
     return _ParquetReader(Path(job.input), names)
 
 
+def open_parquet(path: Path, buffer_bytes: int = 0) -> Any:
+    """Open a Parquet file; whichever process is the first to read one that is none says the same of it.
+
+    Raises:
+        ScoringInputError: It is none.
+    """
+    arrow, parquet = arrow_and_parquet(PURPOSE)
+    try:
+        return parquet.ParquetFile(path, pre_buffer=False, buffer_size=buffer_bytes)
+    except (arrow.ArrowInvalid, OSError) as error:
+        message = f"it cannot be read as Parquet: {str(error).splitlines()[0]}"
+        raise ScoringInputError(message, where=str(path), hint="a CSV file ends with .csv") from error
+
+
 class _ParquetReader:
     def __init__(self, path: Path, names: Sequence[str]) -> None:
-        arrow, parquet = arrow_and_parquet(PURPOSE)
-        self._arrow, self._names = arrow, list(names)
-        self._file = parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        self._arrow, _ = arrow_and_parquet(PURPOSE)
+        self._names = list(names)
+        self._file = open_parquet(path, _BUFFER_BYTES)
         self._group = self._place = -1
         self._batches: Iterator[Any] = iter(())
         self._rest: Any = None
