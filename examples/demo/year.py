@@ -9,6 +9,7 @@ between trainings where it would wait a day.
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ DAYS_OF_A_WEEK = 7
 ROWS_OF_A_WINDOW = 225 * DAYS_OF_A_WEEK  # `block` times `window` of year_project/falaj.yaml
 PICTURE = SCRATCH / "year.svg"
 LANDED = SCRATCH / "warehouse" / "landed.parquet"
+SOON_S = 60.0
+"""What waits for less than this starts while the replay stands still."""
 RUN_ENDED = ("succeeded", "rejected", "failed", "cancelled")
 Scores = NDArray[np.float64]
 
@@ -159,8 +162,14 @@ def ask_about_day(replay: Replay, day: int, endpoint: Endpoint) -> Iterator[Labe
 def requested_training(replay: Replay, day: int) -> TrainingRequest | None:
     """The training that was started, once all that was answered so far has been judged."""
     wait_for(f"the week before {day_name(replay.year, day)} to be judged", lambda: is_judged(replay))
-    wait_for("the training to start", lambda: not requests_in("waiting"))
+    wait_for("the training to start", lambda: not any(map(is_due_soon, requests_in("waiting"))))
     return next(iter(requests_in("started")), None)
+
+
+def is_due_soon(request: TrainingRequest) -> bool:
+    """Whether a request that waits is looked at again now: after a lost candidate one waits for rows, which only the
+    days to come bring."""
+    return (request.wake_at or 0.0) - time.time() < SOON_S
 
 
 def is_judged(replay: Replay) -> bool:
