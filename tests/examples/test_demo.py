@@ -1,7 +1,9 @@
 """How the demo ends, whatever its chapters do."""
 
 import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,3 +214,15 @@ class TestChaptersOfTheDemo:
             file.write_text((year / "falaj.yaml").read_text().replace("LANDED", "/data/landed.parquet"))
             shutil.copy(year / "lately.py", project / "src" / "flights")
         assert load_project(project)  # and no problem with it
+
+
+def test_a_week_goes_on_where_a_training_waits_for_rows() -> None:
+    from demo.year import is_due_soon
+    from falaj.schemas.retraining import TrainingRequest
+
+    request = TrainingRequest(
+        id="t", model="m", kind="drift", state="waiting", reason="", cause={}, times=1, attempt=1, actor="a", run=None,
+        release=None, window={}, verdict={}, requested_at=0.0, wake_at=None, started_at=None, ended_at=None,
+    )  # fmt: skip
+    assert is_due_soon(request) and is_due_soon(replace(request, wake_at=time.time() + 1))
+    assert not is_due_soon(replace(request, wake_at=time.time() + 3600))

@@ -167,9 +167,8 @@ def test_copies_elsewhere_are_the_same_bytes(project: Project, lake: Lake) -> No
     assert snapshot(project, lake).digest == snapshot(other, lake).digest
 
 
+@pytest.mark.parametrize("lake", ["folder"], indirect=True)  # a log is easier to write in a folder
 def test_rows_that_deletion_vectors_took_out_are_not_read(project: Project, lake: Lake) -> None:
-    if lake.connection.spec.bucket:
-        pytest.skip("a log is easier to write in a folder")
     table = lake.delta(rows(*range(10)), configuration={"delta.enableDeletionVectors": "true"})
     log = Path(lake.root, "bronze/flights/_delta_log")
     file = next(
@@ -202,9 +201,8 @@ def deletion_vector(*rows: int) -> dict[str, Any]:
     return {"storageType": "i", "pathOrInlineDv": text, "sizeInBytes": len(content), "cardinality": len(rows)}
 
 
+@pytest.mark.parametrize("lake", ["folder"], indirect=True)  # a folder is easier to take away
 def test_a_table_made_anew_is_read_anew(project: Project, lake: Lake) -> None:
-    if lake.connection.spec.bucket:
-        pytest.skip("a folder is easier to take away")
     lake.delta(rows(1))
     first = snapshot(project, lake)
     shutil.rmtree(Path(lake.root, "bronze"))
@@ -238,9 +236,8 @@ def test_what_is_not_there_is_said(project: Project, lake: Lake) -> None:
         snapshot(project, lake, url="iceberg://lake/bronze/flights")
 
 
+@pytest.mark.parametrize("lake", ["s3"], indirect=True)  # a folder has no keys
 def test_wrong_keys_are_an_error_without_them(project: Project, lake: Lake) -> None:
-    if not lake.connection.spec.bucket:
-        pytest.skip("a folder has no keys")
     lake.delta(rows(1))
     lake.connection = replace(lake.connection, secrets={**lake.connection.secrets, "secret": "not-the-secret-at-all"})
     for url in ("delta://lake/bronze/flights", "iceberg://lake/bronze/flights"):
@@ -249,9 +246,8 @@ def test_wrong_keys_are_an_error_without_them(project: Project, lake: Lake) -> N
         assert "not-the-secret-at-all" not in str(error.value)
 
 
+@pytest.mark.parametrize("lake", ["folder"], indirect=True)  # the check is the same
 def test_files_outside_of_the_table_are_not_read(project: Project, lake: Lake) -> None:
-    if lake.connection.spec.bucket:
-        pytest.skip("the check is the same")
     table = lake.iceberg().create_table("bronze.flights", rows(1).schema)
     outside = Path(lake.root).parent / "outside.parquet"
     pq.write_table(rows(1, 2), outside)
@@ -284,9 +280,8 @@ def test_snapshots_of_an_iceberg_table(project: Project, lake: Lake) -> None:
         snapshot(project, lake, at=12, **where)
 
 
+@pytest.mark.parametrize("lake", ["folder"], indirect=True)  # a file is easier to take away from a folder
 def test_iceberg_overwritten_and_expired(project: Project, lake: Lake) -> None:
-    if lake.connection.spec.bucket:
-        pytest.skip("a file is easier to take away from a folder")
     where = {"url": "iceberg://lake/bronze/flights"}
     table = lake.iceberg().create_table("bronze.flights", rows(1).schema)
     table.append(rows(1, 2))
@@ -301,9 +296,8 @@ def test_iceberg_overwritten_and_expired(project: Project, lake: Lake) -> None:
         snapshot(project, lake, at=first.snapshot_id, **where)
 
 
+@pytest.mark.parametrize("lake", ["folder"], indirect=True)  # the check is the same
 def test_two_metadata_files_of_one_number_are_not_chosen_between(project: Project, lake: Lake) -> None:
-    if lake.connection.spec.bucket:
-        pytest.skip("the check is the same")
     table = lake.iceberg().create_table("bronze.flights", rows(1).schema)
     table.append(rows(1))
     newest = Path(table.metadata_location.removeprefix("file://"))
