@@ -12,20 +12,19 @@ from falaj.config.connections import (
     DEFAULT_TIMEOUT_S,
     SECRETS,
     BucketAddress,
-    ConnectionKind,
     ConnectionSpec,
     DatabaseAddress,
     Tls,
 )
 from falaj.config.fields import Duration, ModelName, NonEmpty, Origin, SecretName, Strict, problem, text_like
+from falaj.config.platform_file.keys_of_kind import KeysOfKind, require_keys_of_kind
 from falaj.config.platform_file.listening import FilePath
 
-_OF_KIND: dict[ConnectionKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+_OF_KIND: KeysOfKind = {
     "s3": (("bucket",), ("region", "endpoint")),
     "postgres": (("host", "database", "user"), ("port", "tls", "ca", "timeout", "max_rows")),
     "folder": (("path",), ()),
 }
-"""Keys that a kind needs, and those that it may have."""
 _MOST_ROWS = 1_000_000_000
 _MOST_S = 6 * 3_600
 
@@ -88,14 +87,7 @@ class Connection(Strict):
 
     @model_validator(mode="after")
     def _of_kind(self) -> Self:
-        needed, optional = _OF_KIND[self.kind]
-        missing = [name for name in needed if getattr(self, name) is None]
-        if missing:
-            raise problem(f"a connection of kind {self.kind} has no `{missing[0]}`", f"`{missing[0]}`")
-        others = {name for names in _OF_KIND.values() for part in names for name in part} - {*needed, *optional}
-        foreign = sorted(name for name in others if getattr(self, name) is not None)
-        if foreign:
-            raise problem(f"`{foreign[0]}` is not of kind {self.kind}", f"one of {', '.join((*needed, *optional))}")
+        require_keys_of_kind(self, "a connection", self.kind, _OF_KIND)
         if self.secrets.keys() - {*SECRETS[self.kind]}:
             expected = f"`{'` and `'.join(SECRETS[self.kind])}`" if SECRETS[self.kind] else "no secrets"
             raise problem("the secrets are those of another kind", expected)

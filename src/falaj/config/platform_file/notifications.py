@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from falaj.config.errors import nearest
 from falaj.config.fields import NonEmpty, SecretName, Strict, problem, text_like
 from falaj.config.notifications import MailSpec, MailTls, NotificationSpec, SubscriberKind
+from falaj.config.platform_file.keys_of_kind import KeysOfKind, require_keys_of_kind
 from falaj.schemas.notifications import FAMILIES
 
 
@@ -48,14 +49,12 @@ WebhookUrl = Annotated[
 
 MailAddress = Annotated[str, text_like(r"^[!-?A-~]+@[A-Za-z0-9.-]+$", "an address such as team@example.org", 254)]
 MailHost = Annotated[str, text_like(r"^[A-Za-z0-9.:-]+$", "a name or an address, without a port", 253)]
-_OF_KIND: dict[SubscriberKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+_OF_KIND: KeysOfKind = {
     "webhook": (("url", "secret"), ()),
     "slack": (("secret",), ()),
     "teams": (("secret",), ()),
     "email": (("to", "sender", "host"), ("port", "tls", "user", "secret")),
 }
-"""What a subscriber of each kind must have, and may have."""
-_WORDS = {"sender": "from"}
 
 
 class Notification(Strict):
@@ -96,16 +95,7 @@ class Notification(Strict):
 
     @model_validator(mode="after")
     def _of_kind(self) -> Self:
-        needed, optional = _OF_KIND[self.kind]
-        for name in needed:
-            if getattr(self, name) is None:
-                raise problem(f"a notification of kind {self.kind} has no `{_WORDS.get(name, name)}`", "one")
-        own = {*needed, *optional}
-        for name in ("url", "secret", "to", "sender", "host", "port", "tls", "user"):
-            if name not in own and getattr(self, name) is not None:
-                raise problem(
-                    f"`{_WORDS.get(name, name)}` is not of kind {self.kind}", f"no `{_WORDS.get(name, name)}`"
-                )
+        require_keys_of_kind(self, "a notification", self.kind, _OF_KIND)
         self._require_reachable(self.url or "")
         self._require_guarded()
         return self

@@ -7,17 +7,17 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from falaj.config.fields import NonEmpty, SecretName, Strict, problem, text_like
+from falaj.config.platform_file.keys_of_kind import KeysOfKind, require_keys_of_kind
 from falaj.config.platform_file.listening import FilePath
 from falaj.config.secret_stores import SecretStoreSpec, parse_reference
 
 StoreUrl = Annotated[str, text_like(r"^https?://[^\s/@?#]+$", "https://HOST[:PORT]", 300)]
 Mount = Annotated[str, text_like(r"^[A-Za-z0-9][A-Za-z0-9_/-]*$", "the path of a mount, such as kv", 100)]
-_OF_KIND = {
+_OF_KIND: KeysOfKind = {
     "vault": (("url", "approle"), ("mount", "ca")),
     "file": (("path",), ()),
     "aws-secrets-manager": (("region",), ()),
 }
-"""Keys that a kind needs, and those that it may have."""
 
 
 def _reference(text: str) -> str:
@@ -61,14 +61,7 @@ class SecretStore(Strict):
 
     @model_validator(mode="after")
     def _of_kind(self) -> Self:
-        needed, optional = _OF_KIND[self.kind]
-        missing = [name for name in needed if getattr(self, name) is None]
-        if missing:
-            raise problem(f"a store of kind {self.kind} has no `{missing[0]}`", f"`{missing[0]}`")
-        others = {name for names in _OF_KIND.values() for part in names for name in part} - {*needed, *optional}
-        foreign = sorted(name for name in others if getattr(self, name) is not None)
-        if foreign:
-            raise problem(f"`{foreign[0]}` is not of kind {self.kind}", f"one of {', '.join((*needed, *optional))}")
+        require_keys_of_kind(self, "a store", self.kind, _OF_KIND)
         return self
 
     def to_spec(self, name: str) -> SecretStoreSpec:
