@@ -17,8 +17,8 @@ from falaj.api.event_stream import EventFanOut
 from falaj.api.federation import Federation
 from falaj.api.password_queue import PasswordQueue
 from falaj.api.session_use import SessionUse
-from falaj.api.version_feed import VersionFeed
-from falaj.control import changes
+from falaj.api.version_feed import VersionFeed, versions
+from falaj.control import changes, executors
 from falaj.control.releases import lifecycle
 from falaj.control.runs import lifecycle as runs
 from falaj.core.home import Home
@@ -106,7 +106,12 @@ class Platform:
     @cached_property
     def version_feed(self) -> VersionFeed:
         """Wakes agents that wait for a newer desired state."""
-        return VersionFeed(self.database, self.stopping)
+        return VersionFeed("versions", self.database, versions, self.stopping)
+
+    @cached_property
+    def order_feed(self) -> VersionFeed:
+        """Wakes machines that wait for an order of their executor."""
+        return VersionFeed("orders", self.database, executors.waiting_orders, self.stopping)
 
     @cached_property
     def password_queue(self) -> PasswordQueue:

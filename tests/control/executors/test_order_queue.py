@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Mapping
 
 import pytest
 from sqlalchemy import select, update
 
+from falaj.api.version_feed import VersionFeed
 from falaj.build.pipeline.receipt import ReceiptOutput, StepReceipt
 from falaj.build.pipeline.step_order import OrderLimits, StepOrder, order_key
 from falaj.control.executors import OrderRefusedError, order_queue
 from falaj.control.executors.order_queue import Capacity, OrderLease
 from falaj.storage import Database, ProjectRow, RunRow
 from falaj.storage.executor_tables import StepOrderRow
+from tests.waiting import HANGS_AFTER_S
 
 pytestmark = pytest.mark.integration
 
@@ -69,6 +73,31 @@ def test_a_machine_gets_what_fits_and_has_waited_longest(queue: Database) -> Non
     placed(queue, order("wide", cpu=4.0), order("first"), order("second"))
     leases = [claimed(queue, free=Capacity(2.0, 1 << 30)) for _ in range(3)]
     assert [each.order.node if each else None for each in leases] == ["first", "second", None]
+
+
+def test_machines_that_wait_are_woken_by_an_order_of_their_executor(queue: Database) -> None:
+    stopping, looks = threading.Event(), list[object]()
+
+    def versions(database: Database) -> Mapping[str, object]:
+        looks.append(waiting := order_queue.waiting_orders(database))
+        return waiting
+
+    async def waits() -> None:
+        feed = VersionFeed("orders", queue, versions, stopping)
+        machines = [asyncio.create_task(feed.wait("gpu", 0, HANGS_AFTER_S)) for _ in range(20)]
+        other = asyncio.create_task(feed.wait("cpu", 0, HANGS_AFTER_S))
+        while not looks:
+            await asyncio.sleep(0.01)
+        assert not any(each.done() for each in machines)
+        await asyncio.to_thread(placed, queue, order())
+        await asyncio.gather(*machines)
+        assert not other.done(), "an order of another executor wakes nobody"
+        stopping.set()
+        await other
+
+    asyncio.run(waits())
+    assert looks[0] == {} and looks[-1] == {"gpu": (1, row_of(queue, order()).created_at)}
+    assert claimed(queue) is not None and order_queue.waiting_orders(queue) == {}
 
 
 def test_an_executor_s_orders_are_not_another_s(queue: Database) -> None:

@@ -54,7 +54,6 @@ LeaseHeader = Annotated[str, Header(alias="x-falaj-lease", max_length=64)]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^(blobs|manifests)/[0-9a-f]{2}/[0-9a-f]{62}$")]
 _EXECUTORS = paged("executor", {"executor": (StepOrderRow.executor,)})
 _LONG_POLL_S = 20.0
-_LOOK_EVERY_S = 0.1
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
 
@@ -151,11 +150,13 @@ async def claim(body: FreeCapacity, request: Request, platform: Shared, caller: 
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + min(_LONG_POLL_S, platform.authority.life_s / 4)
+    executor = enrolment.executor_of(_name_of(caller))
     while not await request.is_disconnected():
-        leased = await run_in_threadpool(_claim, platform, _name_of(caller), body)
+        waiting = await run_in_threadpool(executors.waiting_orders, platform.database)
+        leased = await run_in_threadpool(_claim, platform, _name_of(caller), body) if executor in waiting else None
         if leased is not None or loop.time() > until or platform.stopping.is_set():
             return leased
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await platform.order_feed.wait(executor, waiting.get(executor, 0), until - loop.time())
     return None
 
 
@@ -247,10 +248,6 @@ def _name_of(caller: Principal) -> str:
 
 def _claim(platform: Platform, machine: str, free: FreeCapacity) -> documents.LeasedOrder | None:
     executor = enrolment.executor_of(machine)
-    with platform.database.reading() as session:
-        waits = select(StepOrderRow.key).where(StepOrderRow.executor == executor, StepOrderRow.state == "waiting")
-        if session.scalar(waits.limit(1)) is None:
-            return None
     data_key = platform.keys.current(home_scope(platform.home.settings)) if platform.store.is_encrypted else None
     with platform.database.transaction() as session:
         enrolment.require_executor(session, executor)

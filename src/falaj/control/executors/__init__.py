@@ -20,6 +20,7 @@ from falaj.control.executors.order_queue import (
     require_lease,
     settle,
     void,
+    waiting_orders,
 )
 from falaj.control.executors.placement import ExecutorPlacement
 
@@ -39,4 +40,5 @@ __all__ = [
     "require_lease",
     "settle",
     "void",
+    "waiting_orders",
 ]

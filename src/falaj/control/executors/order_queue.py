@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from falaj.build.pipeline.receipt import StepReceipt
 from falaj.build.pipeline.step_order import StepOrder
 from falaj.control.executors.errors import OrderRefusedError
+from falaj.storage import Database
 from falaj.storage.durable.clock import database_now
 from falaj.storage.executor_tables import StepOrderRow, StepOutputRow, StepUploadRow
 
@@ -102,6 +103,14 @@ def claim(session: Session, executor: str, machine: str, free: Capacity, data_ke
     row.state, row.worker, row.lease, row.data_key = "leased", machine, secrets.token_hex(16), data_key
     row.lease_expires_at, row.started_at = now + LEASE_S, now
     return OrderLease(order_of_row(row), row.lease, data_key)
+
+
+def waiting_orders(database: Database) -> dict[str, tuple[int, float]]:
+    """How many orders wait, and when the newest of them came, by executor; those without one are left out."""
+    counts = select(StepOrderRow.executor, func.count(), func.max(StepOrderRow.created_at))
+    query = counts.where(StepOrderRow.state == "waiting").group_by(StepOrderRow.executor)
+    with database.reading() as session:
+        return {executor: (count, newest) for executor, count, newest in session.execute(query)}
 
 
 def require_lease(session: Session, key: str, machine: str, lease: str, *, to_write: bool = False) -> StepOrderRow:
