@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,22 @@ class Reader:
         """Read in another language and theme from the next page on."""
         values = {"falaj.language": language, "falaj.theme": theme}
         self.page.run(f"Object.entries({json.dumps(values)}).forEach(([k, v]) => localStorage.setItem(k, v))")
+
+    def violations_of(self, pages: Mapping[str, tuple[str, str]]) -> dict[str, list[dict[str, Any]]]:
+        """What axe-core finds wrong with pages, once each has one heading, no problem, and its own rows.
+
+        Args:
+            pages: By address: a place in the page, and a text that is there when the page is complete.
+        """
+        by_page: dict[str, list[dict[str, Any]]] = {}
+        for path, (place, text) in pages.items():
+            self.open(path)
+            self.see(place, text)
+            assert self.page.run("document.querySelectorAll('h1').length") == 1, path
+            assert not self.page.run("document.querySelector('.problem')?.innerText"), path
+            if violations := self.violations():
+                by_page[path] = violations
+        return by_page
 
     def violations(self) -> list[dict[str, Any]]:
         """What axe-core finds wrong with the page as it is now."""
